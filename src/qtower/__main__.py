@@ -1,0 +1,5 @@
+"""`python -m qtower` is `qtower`."""
+
+from qtower.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""Where qtower keeps its things, by the platform's own rules (platformdirs)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import platformdirs
+
+from qtower.errors import StorageError
+
+APP = "qtower"
+
+
+def config_file() -> Path:
+    """The configuration file, which need not exist."""
+    return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
+
+
+def state_dir() -> Path:
+    """Journals, kept results and the agent's log: a private directory, made if missing."""
+    return private_dir(platformdirs.user_state_path(APP, appauthor=False))
+
+
+def data_dir() -> Path:
+    """The local service's store: a private directory, made if missing."""
+    return private_dir(platformdirs.user_data_path(APP, appauthor=False) / "service")
+
+
+def runtime_dir() -> Path:
+    """Token, port and lock of the running local service: a private directory, made if missing."""
+    return private_dir(platformdirs.user_runtime_path(APP, appauthor=False))
+
+
+def private_dir(path: Path) -> Path:
+    """Makes `path` for this user alone (0700) and returns it.
+
+    Raises:
+        StorageError: It cannot be made, or belongs to somebody else.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if hasattr(os, "getuid") and status.st_uid != os.getuid():
+            raise StorageError(
+                f"The directory {path} belongs to another user.",
+                "Remove it, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own.",
+            )
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            path.chmod(0o700)
+    except OSError as error:
+        raise StorageError(
+            f"The directory {path} cannot be used: {error.strerror or error}.",
+            "Check its permissions and the free space of the disk.",
+        ) from error
+    return path
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes `content` to `path` as a 0600 file, all of it or nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
