@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
 import platformdirs
@@ -30,7 +31,13 @@ def data_dir() -> Path:
 
 def runtime_dir() -> Path:
     """Token, port and lock of the running local service: a private directory, made if missing."""
-    return private_dir(platformdirs.user_runtime_path(APP, appauthor=False))
+    with warnings.catch_warnings():
+        # Over ssh there is often no XDG_RUNTIME_DIR; the fallback that is taken then is a good one.
+        warnings.simplefilter("ignore")
+        try:
+            return private_dir(platformdirs.user_runtime_path(APP, appauthor=False))
+        except PermissionError as error:
+            raise StorageError(f"The runtime directory cannot be used: {error}.") from error
 
 
 def private_dir(path: Path) -> Path:

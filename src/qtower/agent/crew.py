@@ -1,0 +1,42 @@
+"""Threads for calls that may hang: as many as there are calls at once, and none keeps us alive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+_MOST = 32
+
+
+class Crew:
+    """Runs calls on daemon threads, made when no idle one is left.
+
+    `concurrent.futures` will not do: the interpreter waits for its threads at the end, and a
+    request to an endpoint that hangs would keep the process.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._free = 0  # idle threads, less calls that are waiting for one
+
+    def run(self, call: Callable[[], None]) -> None:
+        """Runs `call`, which must not raise, on a thread; returns at once."""
+        with self._lock:
+            self._free -= 1
+            if self._free < 0 and self._threads < _MOST:
+                self._threads += 1
+                self._free += 1
+                threading.Thread(
+                    target=self._work, name=f"{self._name}-{self._threads}", daemon=True
+                ).start()
+        self._calls.put(call)
+
+    def _work(self) -> None:
+        while True:
+            self._calls.get()()
+            with self._lock:
+                self._free += 1

@@ -1,0 +1,299 @@
+"""The client's end of the agent's pipe: starts it, asks, hears its events, starts it again.
+
+    link = AgentLink(["qtower", "agent"], on_event, on_state)
+    await link.start()
+    details = await link.ask(model.GetDetails(key=key))
+
+The agent may be any program that speaks docs/protocol.md, for example one behind ssh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from qtower import errors, model
+from qtower.agent.process import end, launch, open_reader
+from qtower.errors import AgentError, QtowerError
+
+_log = logging.getLogger(__name__)
+
+_HELLO = 0  # the id of the Hello that is sent as the process starts
+_FIRST_BACKOFF, _LAST_BACKOFF = 0.2, 5.0
+_STEADY_SECONDS = 10.0  # an agent that lived so long is started again without delay
+_UP_SECONDS = 30.0  # how long a question waits for an agent that is being started
+_CLOSE_SECONDS = 0.3
+
+_SAME_VERSION = "Install the same version of qtower on both sides."
+
+_ERRORS = {
+    cls.__name__: cls
+    for cls in vars(errors).values()
+    if isinstance(cls, type) and issubclass(cls, QtowerError)
+}
+
+
+class _RefusedError(AgentError):
+    """This agent cannot be talked to, and starting it again would not help."""
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the agent answers; `detail` says what happened if it does not."""
+
+    up: bool
+    detail: str = ""
+    restarts: int = 0
+
+
+class AgentLink:
+    """A running agent, started again when it dies. All calls on one event loop."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        on_event: Callable[[model.Event], None],
+        on_state: Callable[[LinkState], None],
+        *,
+        process: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        """`process` is one that `launch` started from the same command before the loop ran."""
+        self.skipped = 0  # lines that were no message
+        self._command = list(command)
+        self._on_event = on_event
+        self._on_state = on_state
+        self._process = process
+        self._ids = itertools.count(_HELLO + 1)
+        self._waiting: dict[int, tuple[type[model.Request], asyncio.Future[Any]]] = {}
+        self._decoder = msgspec.json.Decoder(model.AnyMessage)
+        self._encoder = msgspec.json.Encoder()
+        self._up = asyncio.Event()
+        self._refused: AgentError | None = None
+        self._restarts = 0
+        self._last_words: deque[str] = deque(maxlen=5)
+        self._writer: asyncio.WriteTransport | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @staticmethod
+    def launch(command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Starts an agent and greets it, without an event loop: its work begins at once.
+
+        Raises:
+            AgentError: The program cannot be started.
+        """
+        return launch(command, model.Hello(id=_HELLO))
+
+    async def start(self) -> None:
+        """Begins to keep an agent running; returns at once. `on_state` tells when it is up."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_running())
+
+    async def ask(self, request: model.Request, timeout: float | None = None) -> Any:
+        """Sends `request` (its id is set here) and returns the record of `model.ANSWERS`.
+
+        Raises:
+            QtowerError: What the agent answered, by its own class.
+            AgentError: The agent died before it answered, or `timeout` seconds passed.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        number = next(self._ids)
+        try:
+            return await asyncio.wait_for(self._exchange(number, request, answer), timeout)
+        except asyncio.TimeoutError:
+            raise AgentError(
+                f"The agent did not answer within {timeout:.0f} s.", "Try again."
+            ) from None
+        finally:
+            self._waiting.pop(number, None)
+
+    async def close(self) -> None:
+        """Ends the agent, kindly if it goes at once; takes half a second at the most."""
+        self._closed = True
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        self._fail_waiting(AgentError("The agent was closed."))
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._hang_up(process)
+        for _ in range(int(_CLOSE_SECONDS / 0.01)):
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(0.01)
+        end(process)
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    async def _exchange(
+        self, number: int, request: model.Request, answer: asyncio.Future[Any]
+    ) -> Any:
+        if self._closed:
+            raise AgentError("The agent was closed.")
+        if not self._up.is_set() and self._refused is None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._up.wait(), _UP_SECONDS)
+        if self._refused is not None:
+            raise self._refused
+        if not self._up.is_set() or self._writer is None:
+            raise AgentError("The agent does not run.", "It is being started again.")
+        self._waiting[number] = (type(request), answer)
+        self._send(msgspec.structs.replace(request, id=number))
+        return await answer
+
+    def _send(self, request: model.Request) -> None:
+        assert self._writer is not None
+        self._writer.write(self._encoder.encode(request) + b"\n")
+
+    def _fail_waiting(self, error: AgentError) -> None:
+        for _, answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(error)
+        self._waiting.clear()
+
+    # -- keeping it running ---------------------------------------------------------------------
+
+    async def _keep_running(self) -> None:
+        loop = asyncio.get_running_loop()
+        backoff = _FIRST_BACKOFF
+        while True:
+            started = loop.time()
+            try:
+                await self._run_once()
+                detail = self._epitaph()
+            except _RefusedError as error:
+                self._refused = error
+                break
+            except AgentError as error:
+                detail = str(error)
+            self._up.clear()
+            self._fail_waiting(AgentError(detail, "It is being started again; try once more."))
+            if loop.time() - started > _STEADY_SECONDS:
+                backoff = _FIRST_BACKOFF
+            self._on_state(LinkState(up=False, detail=detail, restarts=self._restarts))
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, _LAST_BACKOFF)
+            self._restarts += 1
+        self._up.set()  # nothing to wait for any more: questions get the refusal
+        self._on_state(LinkState(up=False, detail=str(self._refused), restarts=self._restarts))
+
+    async def _run_once(self) -> None:
+        """Lives through one agent, from its start to its end."""
+        loop = asyncio.get_running_loop()
+        self._last_words.clear()
+        process = self._process or self.launch(self._command)
+        self._process = process
+        assert process.stdin and process.stdout and process.stderr
+        self._writer, _ = await loop.connect_write_pipe(asyncio.Protocol, process.stdin)
+        said, speech = await open_reader(process.stdout)
+        complained, complaints = await open_reader(process.stderr)
+        listening = asyncio.create_task(self._listen(complained, self._hear_complaint))
+        try:
+            await self._listen(said, self._hear)
+            await asyncio.wait({listening}, timeout=0.1)  # its last words
+        finally:
+            listening.cancel()
+            speech.close()
+            complaints.close()
+            if not self._closed:
+                self._hang_up(process)
+                end(process)
+                self._process = None
+
+    def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            if not writer.is_closing():  # a pipe whose reader died has closed by itself
+                writer.abort()
+        elif process.stdin is not None:
+            process.stdin.close()
+
+    async def _listen(self, stream: asyncio.StreamReader, hear: Callable[[bytes], None]) -> None:
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # longer than MAX_LINE; the stream goes on after it
+                self._skip("a line of more than 64 MB")
+                continue
+            if not line:
+                return
+            hear(line)
+
+    def _epitaph(self) -> str:
+        if not self._last_words:
+            return "The agent ended without a word."
+        return f"The agent ended: {self._last_words[-1].rstrip('.')}."
+
+    # -- hearing --------------------------------------------------------------------------------
+
+    def _hear_complaint(self, line: bytes) -> None:
+        text = line.decode(errors="replace").strip()
+        if text:
+            _log.info("the agent wrote to stderr: %s", text)
+            self._last_words.append(text.removeprefix("qtower: "))
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            message = self._decoder.decode(line)
+        except msgspec.DecodeError as error:
+            self._skip(str(error))
+            return
+        if isinstance(message, model.Answer):
+            self._hear_answer(message)
+        elif isinstance(message, model.Failure):
+            self._hear_failure(message)
+        else:
+            # By way of the loop, so that a fault in the listener is the listener's.
+            asyncio.get_running_loop().call_soon(self._on_event, message)
+
+    def _hear_answer(self, message: model.Answer) -> None:
+        if message.id == _HELLO:
+            self._hear_welcome(message.body)
+            return
+        kind, answer = self._waiting.pop(message.id, (None, None))
+        if kind is None or answer is None or answer.done():
+            return  # nobody waits for it any more
+        try:
+            answer.set_result(msgspec.convert(message.body, model.ANSWERS[kind]))
+        except msgspec.ValidationError as error:
+            answer.set_exception(
+                AgentError(f"The agent's answer is not as agreed: {error}.", _SAME_VERSION)
+            )
+
+    def _hear_welcome(self, body: Any) -> None:
+        try:
+            welcome = msgspec.convert(body, model.Welcome)
+        except msgspec.ValidationError as error:
+            raise _RefusedError(
+                f"The agent's greeting is strange: {error}.", _SAME_VERSION
+            ) from None
+        if welcome.version != model.PROTOCOL_VERSION:
+            raise _RefusedError(
+                f"The agent ({welcome.program}) speaks version {welcome.version} of the "
+                f"protocol, this screen version {model.PROTOCOL_VERSION}.",
+                _SAME_VERSION,
+            )
+        self._up.set()
+        self._on_state(LinkState(up=True, detail=f"agent {welcome.pid}", restarts=self._restarts))
+
+    def _hear_failure(self, message: model.Failure) -> None:
+        cls = _ERRORS.get(message.error, AgentError)
+        error = cls(message.what, message.next_step)
+        if message.id == _HELLO:
+            raise _RefusedError(message.what, message.next_step)
+        _, answer = self._waiting.pop(message.id, (None, None))
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+    def _skip(self, why: str) -> None:
+        self.skipped += 1
+        _log.warning("a line of the agent was no message: %s", why)

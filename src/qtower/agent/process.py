@@ -1,0 +1,64 @@
+"""The agent as a process: started, read from, ended with all that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from typing import IO
+
+import msgspec
+
+from qtower import model
+from qtower.errors import AgentError
+
+MAX_LINE = 1 << 26
+"""Bytes of the longest line that is read."""
+
+
+def launch(command: Sequence[str], greeting: model.Hello) -> subprocess.Popen[bytes]:
+    """Starts an agent and greets it; needs no event loop.
+
+    Raises:
+        AgentError: The program cannot be started.
+    """
+    try:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,  # Ctrl+C in the terminal is the screen's alone
+        )
+    except OSError as error:
+        raise AgentError(
+            f"The agent {command[0]} cannot be started: {error.strerror or error}.",
+            "Check that qtower is installed there.",
+        ) from error
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once: its end is heard by reading
+        process.stdin.write(msgspec.json.encode(greeting) + b"\n")
+    return process
+
+
+async def open_reader(pipe: IO[bytes]) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    """Reads `pipe` on the running loop."""
+    reader = asyncio.StreamReader(limit=MAX_LINE)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    return reader, transport
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Makes sure that the process, and what it started in its group, is gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

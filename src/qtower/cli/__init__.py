@@ -1,0 +1,65 @@
+"""The command line: `qtower` opens the monitor, every other command is a script's way in.
+
+Exit codes: 0 did what was asked, 1 failed, 2 wrong usage, 3 (`submit --wait`) a job was cancelled.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from qtower import __version__
+from qtower.errors import QtowerError
+
+# Modules are loaded when their command is called: `qtower --version` imports neither Textual nor
+# Qiskit, and the monitor starts its agent before it imports Textual.
+_COMMANDS = {
+    "monitor": "qtower.cli.monitor:monitor",
+    "submit": "qtower.cli.jobs:submit",
+    "list": "qtower.cli.jobs:list_jobs",
+    "cancel": "qtower.cli.jobs:cancel",
+    "result": "qtower.cli.results:result",
+    "error": "qtower.cli.results:error",
+    "agent": "qtower.cli.agent:agent",
+    "serve": "qtower.cli.service:serve",
+    "service": "qtower.cli.service:service",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = _COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, name = target.split(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="qtower", message="%(prog)s %(version)s")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """A control tower for quantum jobs. Without a command it opens the monitor."""
+    if context.invoked_subcommand is None:
+        command = commands.get_command(context, "monitor")
+        assert command is not None
+        context.invoke(command)
+
+
+def main() -> None:
+    """Entry point of the `qtower` program."""
+    try:
+        commands(standalone_mode=True)
+    except QtowerError as error:
+        click.echo(f"qtower: {error}", err=True)
+        raise SystemExit(1) from None

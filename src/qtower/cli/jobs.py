@@ -1,0 +1,170 @@
+"""`qtower list`, `submit` and `cancel`."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from qtower.cli.session import Session, age, open_session
+from qtower.errors import QtowerError, SubmissionError
+from qtower.model import (
+    Cancel,
+    CancelOutcome,
+    GetBackends,
+    JobRow,
+    Link,
+    MakePlan,
+    Order,
+    Status,
+    Submit,
+)
+from qtower.text import inert
+
+CANCELLED_EXIT = 3
+"""`submit --wait`: a job was cancelled, none failed."""
+
+account_option = click.option("--account", metavar="NAME", help="The account to use.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command("list")
+@account_option
+@json_option
+def list_jobs(account: str | None, as_json: bool) -> None:
+    """List all managed jobs of the account, newest first."""
+    with open_session(account, need_live=False) as session:
+        rows = sorted(session.rows.values(), key=lambda row: row.created or 0, reverse=True)
+        connection = session.connection
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+    elif rows:
+        _print_table(rows)
+    else:
+        click.echo("No jobs. Submit one with `qtower submit FILE`.")
+    if connection is None or connection.link is not Link.LIVE:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@account_option
+@click.option("--backend", default="", help="Backend to run on; default: the first simulator.")
+@click.option("--shots", type=click.IntRange(min=1), help="Shots of each experiment.")
+@click.option("--memory", is_flag=True, help="Keep the outcome of every shot.")
+@click.option("--name", default="", help="Name of the job set.")
+@click.option("--tag", "tags", multiple=True, help="Tag of the jobs; may be repeated.")
+@click.option("--experiments-per-job", type=click.IntRange(min=1), help="Split into more jobs.")
+@click.option("--no-transpile", is_flag=True, help="Send circuits exactly as they are.")
+@click.option("--wait", is_flag=True, help="Wait until every job has ended.")
+@json_option
+def submit(
+    files: tuple[str, ...],
+    account: str | None,
+    backend: str,
+    shots: int | None,
+    memory: bool,
+    name: str,
+    tags: tuple[str, ...],
+    experiments_per_job: int | None,
+    no_transpile: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Submit circuit files: qobj JSON, OpenQASM 2 and 3, QPY.
+
+    Without --wait it ends once every job has reached the endpoint.
+    """
+    order = Order(
+        files=list(files),
+        backend=backend,
+        shots=shots,
+        memory=memory,
+        name=name,
+        tags=list(tags),
+        experiments_per_job=experiments_per_job,
+        transpile=not no_transpile,
+    )
+    with open_session(account) as session:
+        rows = _send(session, order, wait=wait)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+    else:
+        _print_table(rows)
+    raise SystemExit(_exit_code(rows, waited=wait))
+
+
+@click.command()
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@account_option
+@json_option
+def cancel(jobs: tuple[str, ...], account: str | None, as_json: bool) -> None:
+    """Cancel jobs, each named by its job id, or all jobs of a set by the set's id."""
+    outcomes: list[CancelOutcome] = []
+    with open_session(account) as session:
+        for row in [row for name in jobs for row in session.find(name)]:
+            outcomes.append(_cancel(session, row))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(outcomes), indent=2))
+    else:
+        for outcome in outcomes:
+            click.echo(f"{inert(outcome.key)}: {inert(outcome.message)}")
+    raise SystemExit(0 if all(outcome.outcome == "cancelled" for outcome in outcomes) else 1)
+
+
+def _send(session: Session, order: Order, *, wait: bool) -> list[JobRow]:
+    if not order.backend:
+        order = msgspec.structs.replace(order, backend=_first_simulator(session))
+    plan = session.desk.plan(MakePlan(order=order))
+    if plan.problems:
+        raise SubmissionError(
+            " ".join(inert(problem.message) for problem in plan.problems), "Nothing was sent."
+        )
+    submitted = session.desk.submit(Submit(plan_id=plan.plan_id))
+    click.echo(f"{inert(plan.summary)}: set {submitted.set_id}", err=True)
+    if wait:
+        return session.wait_for(submitted.keys, lambda row: row.status.final)
+    # A job id is not enough: the poller may see a job whose qobj has not been uploaded yet.
+    return session.wait_for(submitted.keys, lambda row: row.status is not Status.INITIALIZING)
+
+
+def _first_simulator(session: Session) -> str:
+    for backend in session.desk.backends(GetBackends()).backends:
+        if backend.simulator and backend.operational is not False:
+            return backend.name
+    raise SubmissionError("This account has no simulator.", "Name a backend with --backend.")
+
+
+def _exit_code(rows: list[JobRow], *, waited: bool) -> int:
+    statuses = {row.status for row in rows}
+    if statuses & {Status.ERROR, Status.SUBMIT_FAILED}:
+        return 1
+    if waited and Status.CANCELLED in statuses:
+        return CANCELLED_EXIT
+    return 0
+
+
+def _cancel(session: Session, row: JobRow) -> CancelOutcome:
+    try:
+        return session.desk.cancel(Cancel(key=row.key))
+    except QtowerError as error:
+        return CancelOutcome(key=row.key, outcome="refused", message=str(error), status=row.status)
+
+
+def _print_table(rows: list[JobRow]) -> None:
+    lines = [("STATUS", "NAME", "EXPERIMENTS", "BACKEND", "SHOTS", "AGE", "JOB ID")]
+    lines += [
+        (
+            row.status.value,
+            inert(row.label or row.name or "-", 40),
+            "-" if row.end_index is None else f"{row.start_index}-{row.end_index}",
+            inert(row.backend, 30),
+            "-" if row.shots is None else str(row.shots),
+            age(row.created),
+            inert(row.job_id or "-", 64),
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())

@@ -1,0 +1,120 @@
+"""A desk for one command: logged in, its rows read, and gone when the command ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from qtower import paths
+from qtower.agent import logs
+from qtower.cli.connect import connector
+from qtower.desk.desk import Desk
+from qtower.errors import NotFoundError, QtowerError
+from qtower.model import Connected, Connection, Event, JobRow, Notice, Rows
+
+READY_SECONDS = 90.0
+"""How long a command waits for the service to start, the login and the first reading."""
+
+
+class Session:
+    """The rows of an account as they are now, and the desk to act on them."""
+
+    def __init__(self, account_name: str | None) -> None:
+        name, connect = connector(account_name)
+        self.rows: dict[str, JobRow] = {}
+        self.connection: Connection | None = None
+        self._changed = threading.Condition()
+        self.desk = Desk(name, connect, self._hear)
+
+    def _hear(self, event: Event) -> None:
+        with self._changed:
+            if isinstance(event, Rows):
+                self.rows.update((row.key, row) for row in event.rows)
+                for key in event.gone:
+                    self.rows.pop(key, None)
+            elif isinstance(event, Connected):
+                self.connection = event.connection
+            elif isinstance(event, Notice) and event.level != "info":
+                click.echo(f"qtower: {event.title}: {event.text}", err=True)
+            self._changed.notify_all()
+
+    def wait_for(self, keys: Iterable[str], reached: Callable[[JobRow], bool]) -> list[JobRow]:
+        """Waits until every job of `keys` has reached a state, and returns their rows."""
+        wanted = list(keys)
+        with self._changed:
+            while True:
+                rows = [self.rows[key] for key in wanted if key in self.rows]
+                if len(rows) == len(wanted) and all(map(reached, rows)):
+                    return rows
+                # Woken by every event; the time-out only lets Ctrl+C through.
+                self._changed.wait(1.0)
+
+    def find(self, name: str) -> list[JobRow]:
+        """The jobs that `name` means: a job id, a key, a set id or a name that is unique.
+
+        Raises:
+            NotFoundError: It means none, or a name means several jobs of different sets.
+        """
+        rows = list(self.rows.values())
+        for field in ("job_id", "key", "set_id"):
+            found = [row for row in rows if getattr(row, field) == name and name]
+            if found:
+                return sorted(found, key=lambda row: row.index or 0)
+        found = [row for row in rows if name and name in (row.name, row.set_name)]
+        if not found:
+            raise NotFoundError(
+                f'There is no job "{name}" on this account.', "See `qtower list` for job ids."
+            )
+        if len({row.set_id or row.key for row in found}) > 1:
+            ids = ", ".join(sorted({row.set_id or row.job_id for row in found})[:5])
+            raise NotFoundError(f'Several jobs are named "{name}".', f"Use an id: {ids}.")
+        return sorted(found, key=lambda row: row.index or 0)
+
+    def find_one(self, name: str) -> JobRow:
+        """As `find`, for a command that takes a single job.
+
+        Raises:
+            NotFoundError: It means none, or several.
+        """
+        rows = self.find(name)
+        if len(rows) > 1:
+            ids = ", ".join(row.job_id or row.key for row in rows[:5])
+            raise NotFoundError(f'"{name}" has {len(rows)} jobs.', f"Name one of them: {ids}.")
+        return rows[0]
+
+
+@contextmanager
+def open_session(account_name: str | None, *, need_live: bool = True) -> Iterator[Session]:
+    """Opens the account's desk and waits until its rows are current.
+
+    With `need_live` false an endpoint that does not answer is no error: the rows are then the
+    journal's, and `session.connection` says so.
+    """
+    logs.leave_stdout(paths.state_dir() / "commands.log")
+    session = Session(account_name)
+    session.desk.open()
+    try:
+        try:
+            session.connection = session.desk.wait_ready(READY_SECONDS)
+        except QtowerError as error:
+            if need_live:
+                raise
+            click.echo(f"qtower: {error}", err=True)
+        yield session
+    finally:
+        session.desk.close()
+
+
+def age(since: float | None) -> str:
+    """How long ago `since` was, in the largest unit that fits: "12s", "3m", "5h", "2d"."""
+    if since is None:
+        return "-"
+    seconds = max(0.0, time.time() - since)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:.0f}s"

@@ -1,0 +1,100 @@
+"""What the desk tells its listener and its journal, in the order in which it happened."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from qtower.config import Account
+from qtower.desk.journal import Journal
+from qtower.desk.registry import Changes
+from qtower.model import Connected, Connection, Event, JobRow, Link, Notice, Rows
+
+_log = logging.getLogger(__name__)
+
+_CHUNK = 500
+_CONFIRM_SECONDS = 1.0  # how often an unchanged connection is confirmed
+
+
+class Bulletin:
+    """Publishes rows, the connection and notices, one thread at a time.
+
+    While the listener blocks, whoever has something to tell waits: a screen that does not read
+    slows the polling down instead of filling this machine's memory.
+    """
+
+    def __init__(
+        self, listener: Callable[[Event], None], account_name: str, clock: Callable[[], float]
+    ) -> None:
+        self._listener = listener
+        self._clock = clock
+        self._order = threading.RLock()
+        self._told = 0.0
+        self.connection = Connection(
+            account=account_name, endpoint="", link=Link.STARTING, since=clock()
+        )
+        self.journal: Journal | None = None
+
+    def publish(self, take_in: Callable[[], Changes]) -> Changes:
+        """Takes changes in and tells them, before anybody else may tell anything."""
+        with self._order:
+            changes = take_in()
+            if changes.unreadable:
+                _log.warning("%d jobs of a page could not be read", changes.unreadable)
+            if changes and self.journal is not None:
+                self.journal.save(changes.rows, changes.gone)
+            self.tell_rows(changes.rows, changes.gone)
+        return changes
+
+    def tell_rows(self, rows: Sequence[JobRow], gone: Sequence[str] = ()) -> None:
+        """Tells rows in chunks, without the journal."""
+        with self._order:
+            for first in range(0, len(rows), _CHUNK):
+                self._listener(Rows(rows=list(rows[first : first + _CHUNK])))
+            if gone:
+                self._listener(Rows(gone=list(gone)))
+
+    def tell_connection(self) -> None:
+        """Tells the connection as it is."""
+        with self._order:
+            self._listener(Connected(connection=self.connection))
+
+    def connect(
+        self, link: Link, detail: str, confirmed: float | None, account: Account | None
+    ) -> None:
+        """Notes how the connection stands; tells it if it changed, or was not told for a while."""
+        now = self._clock()
+        with self._order:
+            before = self.connection
+            self.connection = replace(
+                before,
+                link=link,
+                since=before.since if link is before.link else now,
+                confirmed=confirmed if confirmed is not None else before.confirmed,
+                detail=detail,
+            )
+            if account is not None:
+                self.connection = replace(
+                    self.connection,
+                    endpoint=_without_credentials(account.url),
+                    local_service=account.local_service,
+                )
+            changed = (link, detail) != (before.link, before.detail)
+            if changed or (link is Link.LIVE and now - self._told >= _CONFIRM_SECONDS):
+                self._told = now
+                self.tell_connection()
+
+    def warn(self, title: str, text: str) -> None:
+        """Tells a person that something is not as it should be."""
+        _log.warning("%s: %s", title, text)
+        with self._order:
+            self._listener(Notice(level="warning", title=title, text=text))
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,0 +1,63 @@
+"""Cancel, and the truth about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qiskit.providers.ibmq.job.exceptions import IBMQJobError
+
+from qtower.desk.faults import explain
+from qtower.errors import JobStateError, NetworkError
+from qtower.model import CancelOutcome, JobRow, Status
+
+
+def cancel_job(row: JobRow, managed_job: Any) -> CancelOutcome:
+    """Asks the endpoint to cancel the job of `row`, and says what became of it.
+
+    `ManagedJob.cancel()` does the same but only logs whether it worked, so the job is asked
+    itself, and then for its status.
+
+    Raises:
+        NetworkError: The endpoint did not answer; the job may or may not be cancelled.
+    """
+    job = managed_job.job
+    words = ""
+    try:
+        cancelled = job.cancel()
+    except IBMQJobError as error:
+        cancelled = False
+        known = explain(error)
+        if not isinstance(known, JobStateError):
+            raise known from error
+        words = known.what
+    status = _status(job)
+    if cancelled or status is Status.CANCELLED:
+        # The endpoint promised it; a job that runs may need a moment to stop.
+        return _outcome(row, "cancelled", "The job was cancelled.", status)
+    if status.final:
+        return _outcome(
+            row, "too_late", f"It was too late: the job had ended as {status.value}.", status
+        )
+    return _outcome(row, "refused", words or "The endpoint refused to cancel the job.", status)
+
+
+def refuse_cancel(row: JobRow) -> CancelOutcome | None:
+    """The outcome for a job that cannot be cancelled, known without asking; else None."""
+    if row.status is Status.SUBMIT_FAILED:
+        return _outcome(row, "refused", "The job was never submitted.", row.status)
+    if not row.job_id:
+        words = "The job is still being sent and has no id yet: cancel it once it has one."
+        return _outcome(row, "refused", words, row.status)
+    return None
+
+
+def _status(job: Any) -> Status:
+    try:
+        return Status[job.status().name]
+    except IBMQJobError as error:
+        known = explain(error)
+        raise NetworkError(f"Cancel was sent, but {known.what}", "Refresh to see.") from error
+
+
+def _outcome(row: JobRow, outcome: str, message: str, status: Status) -> CancelOutcome:
+    return CancelOutcome(key=row.key, outcome=outcome, message=message, status=status)

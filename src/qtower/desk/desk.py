@@ -1,0 +1,343 @@
+"""The desk: the one door to all that is known about an account's jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from qtower import model, paths
+from qtower.config import Account
+from qtower.desk.account import AccountSession
+from qtower.desk.bulletin import Bulletin
+from qtower.desk.faults import AccessExpiredError, endpoint_errors
+from qtower.desk.journal import Journal
+from qtower.desk.lost_parts import settle_lost_parts
+from qtower.desk.poller import Poller
+from qtower.desk.registry import Changes, Registry
+from qtower.desk.workshop import Workshop
+from qtower.errors import (
+    AccountError,
+    JobStateError,
+    NetworkError,
+    QtowerError,
+    StorageError,
+)
+from qtower.model import (
+    Connection,
+    Details,
+    Event,
+    JobRow,
+    Link,
+    Status,
+)
+
+_REFRESH_SECONDS = 60.0
+_FLUSH_SECONDS = 0.15
+
+
+class Desk:
+    """An account's jobs, kept current in the background.
+
+    Every method but `open` and `close` may be called from any thread, and may block as long as
+    the endpoint does (tens of seconds). `listener` hears events from several threads, one at a
+    time; while it blocks, the desk waits.
+    """
+
+    def __init__(
+        self,
+        account_name: str,
+        connect: Callable[[], Account],
+        listener: Callable[[Event], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        state_dir: Path | None = None,
+    ) -> None:
+        """`connect` returns the account ready to log in to: for the local account it starts the
+        service. It is called on a thread of the desk, and again when the endpoint is lost."""
+        self._account_name = account_name
+        self._clock = clock
+        self._state_dir = state_dir
+        self._changed = threading.Condition()
+        self._unsent: set[str] = set()  # keys of rows that the journal had without a job id
+        self._caught_up = False
+        self._closed = False
+        self._bulletin = Bulletin(listener, account_name, clock)
+        self._session = AccountSession(connect)
+        self._registry = Registry(self._retrieve)
+        self._poller = Poller(self._session, self._registry, self, clock=clock)
+        self._workshop: Workshop | None = None
+        self._making_workshop = threading.Lock()
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Publishes the journal's rows and the connection at once, then starts the background."""
+        directory = self._directory()
+        journal = Journal(self._account_name, directory, self._bulletin.warn, clock=self._clock)
+        self._bulletin.journal = journal
+        rows = self._registry.load(journal.rows())
+        self._unsent = {row.key for row in rows if not row.job_id and not row.status.final}
+        self._bulletin.tell_rows(rows)
+        self._bulletin.tell_connection()
+        self._poller.start()
+
+    def close(self) -> None:
+        """Ends the background and writes what is pending; takes less than 0.2 s."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._poller.close()
+        if self._bulletin.journal is not None:
+            self._bulletin.journal.flush(_FLUSH_SECONDS)
+
+    def tell_all(self) -> None:
+        """Publishes all rows and the connection again, for a listener that has just come."""
+        self._bulletin.tell_rows(self._registry.rows())
+        self._bulletin.tell_connection()
+
+    def wait_ready(self, timeout: float) -> Connection:
+        """Waits until every job of the endpoint has been read once.
+
+        Raises:
+            AccountError: Login was refused.
+            NetworkError: The endpoint does not answer, or not all was read in `timeout` s.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._caught_up
+                    or self._closed
+                    or self._bulletin.connection.link in (Link.OFFLINE, Link.REFUSED)
+                ),
+                timeout,
+            )
+            connection = self._bulletin.connection
+        if connection.link is Link.REFUSED:
+            raise AccountError(*self._session.words_of_problem(connection.detail))
+        if connection.link is Link.OFFLINE:
+            raise NetworkError(*self._session.words_of_problem(connection.detail))
+        if not self._caught_up:
+            raise NetworkError(f"Not all jobs could be read within {timeout:.0f} s.")
+        return connection
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def answer(self, request: model.AnyRequest) -> Any:
+        """Returns the record of `model.ANSWERS` for any request but Hello, which is the agent's.
+
+        Raises:
+            QtowerError: It cannot be answered, and why.
+        """
+        method = _METHODS[type(request)]
+        try:
+            return method(self, request)
+        except AccessExpiredError as error:
+            self._session.doubt(error)
+            self._poller.refresh(_REFRESH_SECONDS)  # which logs in again
+            return method(self, request)
+
+    def refresh(self, request: model.Refresh) -> Connection:
+        """Reads all active jobs, new ones, and which were deleted."""
+        self._poller.refresh(_REFRESH_SECONDS)
+        return self._bulletin.connection
+
+    def details(self, request: model.GetDetails) -> Details:
+        """Everything known of a job, read anew; offline what the journal has."""
+        from qtower.desk.details import details_of_job, details_of_row
+
+        row = self._registry.row(request.key)
+        steps = self._journal().transitions(row.key)
+        if not row.job_id:
+            return details_of_row(row, steps, "The endpoint has given the job no id.")
+        try:
+            job = self._managed_job(request.key).job
+            with endpoint_errors(self._host()):
+                job.refresh()
+        except (NetworkError, AccountError) as error:
+            return details_of_row(row, steps, f"From the journal: {error.what}")
+        return details_of_job(self._registry.row(request.key), job)
+
+    def result(self, request: model.GetResult) -> model.ResultHead:
+        """A result without its data."""
+        job_id, job = self._for_result(request.key)
+        return self._work().results.head(request.key, job, job_id)
+
+    def counts(self, request: model.GetCounts) -> model.Counts:
+        """A page of counts."""
+        job_id, job = self._for_result(request.key)
+        return self._work().results.counts(request, job, job_id)
+
+    def memory(self, request: model.GetMemory) -> model.Memory:
+        """A page of single shots."""
+        job_id, job = self._for_result(request.key)
+        return self._work().results.memory(request, job, job_id)
+
+    def save_result(self, request: model.SaveResult) -> model.Saved:
+        """Writes a result to a file."""
+        job_id, job = self._for_result(request.key)
+        return self._work().results.save(request, job, job_id)
+
+    def error(self, request: model.GetError) -> model.ErrorReport:
+        """Why a job failed; offline what its row remembers."""
+        row = self._registry.row(request.key)
+        return self._work().error_report(row, self._managed_job_if_any(row))
+
+    def qobj(self, request: model.GetQobj) -> model.QobjHead:
+        """A job's qobj without its experiments."""
+        return self._work().qobjs.head(request.key, self._managed_job(request.key))
+
+    def drawing(self, request: model.GetDrawing) -> model.Drawing:
+        """One experiment of a qobj, drawn."""
+        return self._work().qobjs.drawing(request, self._managed_job(request.key))
+
+    def json(self, request: model.GetJson) -> model.JsonChildren:
+        """Children of a value in a qobj."""
+        return self._work().qobjs.children(request, self._managed_job(request.key))
+
+    def cancel(self, request: model.Cancel) -> model.CancelOutcome:
+        """Cancels a job, and says what became of that."""
+        self._session.provider()
+        from qtower.desk.cancelling import cancel_job, refuse_cancel
+
+        row = self._registry.row(request.key)
+        outcome = refuse_cancel(row) or cancel_job(row, self._managed_job(request.key))
+        self._poller.nudge()
+        return outcome
+
+    def backends(self, request: model.GetBackends) -> model.Backends:
+        """All backends of the provider, with their queues and limits."""
+        with endpoint_errors(self._host()):
+            return self._work().backends(self._session.provider())
+
+    def read_files(self, request: model.ReadFiles) -> model.FileReports:
+        """What files hold that are to be submitted."""
+        return self._work().read_files(request.paths)
+
+    def plan(self, request: model.MakePlan) -> model.Plan:
+        """What an order would send; it is kept for `submit`."""
+        with endpoint_errors(self._host()):
+            return self._work().plan(request.order, self._session.provider())
+
+    def submit(self, request: model.Submit) -> model.Submitted:
+        """Sends a plan."""
+        submitted = self._work().submit(request.plan_id)
+        self._poller.nudge()
+        return submitted
+
+    def submit_samples(self, request: model.SubmitSamples) -> model.Submitted:
+        """Sends the samples."""
+        with endpoint_errors(self._host()):
+            submitted = self._work().submit_samples(self._session.provider())
+        self._poller.nudge()
+        return submitted
+
+    # -- what the poller tells (qtower.desk.poller.Watch) ------------------------------------------
+
+    def changed(self, take_in: Callable[[], Changes]) -> Changes:
+        """Takes changes in and publishes them, before anybody else may publish."""
+        return self._bulletin.publish(take_in)
+
+    def connected(self, link: Link, detail: str, confirmed: float | None) -> None:
+        """Notes and publishes how the connection stands."""
+        self._bulletin.connect(link, detail, confirmed, self._session.account)
+        with self._changed:
+            self._changed.notify_all()
+
+    def caught_up(self) -> None:
+        """All jobs were read: what was meant to be sent and did not arrive, never will."""
+        journal = self._journal()
+        self.changed(
+            lambda: settle_lost_parts(self._registry, journal, self._unsent, self._clock())
+        )
+        with self._changed:
+            self._caught_up = True
+            self._changed.notify_all()
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _directory(self) -> Path | None:
+        try:
+            return paths.private_dir(self._state_dir) if self._state_dir else paths.state_dir()
+        except StorageError as error:
+            self._bulletin.warn("Journal not written", str(error))
+            return None
+
+    def _announce(self, changes: Changes) -> None:
+        """Publishes rows that a submission changed, as they are by now: a poll may have been
+        quicker with news of them."""
+
+        def as_they_are() -> Changes:
+            keys = {row.key for row in changes.rows}
+            return Changes(rows=[row for row in self._registry.rows() if row.key in keys])
+
+        self.changed(as_they_are)
+
+    def _journal(self) -> Journal:
+        if self._bulletin.journal is None:
+            raise QtowerError("The desk is not open.")
+        return self._bulletin.journal
+
+    def _work(self) -> Workshop:
+        """What needs Qiskit: made when it is first needed, after the provider was loaded."""
+        with self._making_workshop:
+            if self._workshop is None:
+                self._workshop = Workshop(
+                    self._registry,
+                    self._journal(),
+                    self._clock,
+                    announce=self._announce,
+                )
+            return self._workshop
+
+    def _retrieve(self, job_id: str) -> Any:
+        return self._session.provider().backend.retrieve_job(job_id)
+
+    def _managed_job(self, key: str) -> Any:
+        self._session.provider()
+        with endpoint_errors(self._host()):
+            return self._registry.managed_job(key)
+
+    def _managed_job_if_any(self, row: JobRow) -> Any | None:
+        """The managed job; None if there is no connection, or the job has no id."""
+        try:
+            return self._managed_job(row.key)
+        except (NetworkError, AccountError, JobStateError):
+            return None
+
+    def _for_result(self, key: str) -> tuple[str, Any | None]:
+        row = self._registry.row(key)
+        if row.status in (Status.CANCELLED, Status.SUBMIT_FAILED):
+            raise JobStateError(f"The job has no result: it is {row.status.value}.")
+        if not row.status.final:
+            raise JobStateError(
+                f"The job has no result yet: it is {row.status.value}.", "Wait until it is done."
+            )
+        kept = self._journal().has_result(row.job_id)
+        return row.job_id, None if kept else self._managed_job(key)
+
+    def _host(self) -> str:
+        return urlsplit(self._bulletin.connection.endpoint).netloc or "The endpoint"
+
+
+_METHODS: dict[type[model.Request], Callable[[Desk, Any], Any]] = {
+    model.Refresh: Desk.refresh,
+    model.GetDetails: Desk.details,
+    model.GetResult: Desk.result,
+    model.GetCounts: Desk.counts,
+    model.GetMemory: Desk.memory,
+    model.SaveResult: Desk.save_result,
+    model.GetError: Desk.error,
+    model.GetQobj: Desk.qobj,
+    model.GetDrawing: Desk.drawing,
+    model.GetJson: Desk.json,
+    model.Cancel: Desk.cancel,
+    model.GetBackends: Desk.backends,
+    model.ReadFiles: Desk.read_files,
+    model.MakePlan: Desk.plan,
+    model.Submit: Desk.submit,
+    model.SubmitSamples: Desk.submit_samples,
+}

@@ -1,0 +1,57 @@
+"""What is known of a job, and what is said of it anew, made one."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from qtower.desk.rows import STATUSES
+from qtower.model import JobRow, Status
+
+_ESTIMATE_SECONDS = 5.0
+
+
+def merged(known: JobRow | None, new: JobRow, updated: float | None, now: float) -> JobRow:
+    """`new`, with what only `known` knows: list documents say less than full ones.
+
+    Their time of change stands for the time of the status, where nothing better is known.
+    """
+    if known is None:
+        return replace(new, since=new.since or updated)
+    same = known.status is new.status
+    return replace(
+        new,
+        since=new.since or (known.since if same else updated or now),
+        label=known.label or new.label,  # one that was given at submission says more
+        shots=new.shots if new.shots is not None else known.shots,
+        start_index=known.start_index if new.start_index is None else new.start_index,
+        end_index=known.end_index if new.end_index is None else new.end_index,
+        run_seconds=new.run_seconds if new.run_seconds is not None else known.run_seconds,
+        error=known.error if same and new.error in STATUSES and known.error else new.error,
+        estimated_start=_steady(known.estimated_start, new.estimated_start),
+    )
+
+
+def _steady(known: float | None, new: float | None) -> float | None:
+    """An estimate that moves a little with every reading is no news."""
+    if known is not None and new is not None and abs(new - known) < _ESTIMATE_SECONDS:
+        return known
+    return new
+
+
+def is_behind(row: JobRow, known: JobRow) -> bool:
+    """Whether `known` is further than a row of a submission that was just acknowledged."""
+    return row.status is Status.INITIALIZING and known.status is not Status.INITIALIZING
+
+
+def same(before: JobRow, now: JobRow) -> bool:
+    """Whether nothing changed but the time of confirmation, which was there before."""
+    if before.confirmed is None:
+        return False
+    return before == replace(now, confirmed=before.confirmed)
+
+
+def substance(status: Status) -> int:
+    """How much there is to a twin: one that was never uploaded hangs, or ends CANCELLED."""
+    if status in (Status.INITIALIZING, Status.UNKNOWN, Status.SUBMIT_FAILED):
+        return 0
+    return 1 if status is Status.CANCELLED else 2

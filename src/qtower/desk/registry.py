@@ -1,0 +1,271 @@
+"""All jobs of the account: their rows by key, and the provider's instances behind them.
+
+A row's key is `SET_ID/INDEX` in a set and the job id elsewhere. A job keeps its key for life, with
+one exception: after a submission that was answered by a server error and repeated, two jobs claim
+one place of a set. The one that got its qobj has the place; its twin goes by its job id.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from qtower.desk.merging import is_behind, merged, same, substance
+from qtower.desk.rows import Document, Reading, epoch, read_document
+from qtower.errors import JobStateError, NotFoundError
+from qtower.model import JobRow
+
+# An IBMQJob keeps its result: only so many are held, besides those of the sets submitted here.
+_MOST_RETRIEVED = 64
+
+
+class Changes(msgspec.Struct):
+    """Rows that are new or different, and keys that are gone."""
+
+    rows: list[JobRow] = []
+    gone: list[str] = []
+    finished: list[str] = []  # keys of rows that were seen to reach their final status
+    unreadable: int = 0  # documents of which no row can be made
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.gone)
+
+
+class Registry:
+    """Rows and managed jobs. Every method may be called from any thread."""
+
+    def __init__(self, retrieve: Callable[[str], Any]) -> None:
+        """`retrieve` returns the `IBMQJob` of a job id, by asking the endpoint."""
+        self._retrieve = retrieve
+        self._lock = threading.RLock()
+        self._rows: dict[str, JobRow] = {}
+        self._keys: dict[str, str] = {}  # by job id
+        self._experiments: dict[str, int] = {}  # by key
+        self._sets: dict[str, set[str]] = {}  # keys by set id
+        self._managed: OrderedDict[str, Any] = OrderedDict()  # by job id
+        self._submitted: dict[str, Any] = {}  # ManagedJobSet by set id
+
+    # -- rows -----------------------------------------------------------------------------------
+
+    def load(self, rows: Iterable[JobRow]) -> list[JobRow]:
+        """Takes over the journal's rows; those that can still change are not confirmed by that."""
+        with self._lock:
+            for row in rows:
+                self._put(row if row.status.final else replace(row, confirmed=None))
+            return list(self._rows.values())
+
+    def rows(self) -> list[JobRow]:
+        """All rows as they are now."""
+        with self._lock:
+            return list(self._rows.values())
+
+    def row(self, key: str) -> JobRow:
+        """The row of `key`.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self._lock:
+            row = self._rows.get(key)
+        if row is None:
+            raise NotFoundError(f"There is no job {key} any more.")
+        return row
+
+    def key_of(self, job_id: str) -> str | None:
+        """The key under which a job is known."""
+        with self._lock:
+            return self._keys.get(job_id)
+
+    def absorb(self, documents: Iterable[Document], now: float) -> Changes:
+        """Takes in what the endpoint said at `now`, and returns what that changed."""
+        changes = Changes()
+        touched: dict[str, JobRow | None] = {}  # the rows as they were
+        with self._lock:
+            for document in documents:
+                reading = read_document(document, now)
+                if reading is None:
+                    changes.unreadable += 1
+                else:
+                    self._absorb_one(reading, now, touched)
+            self._place_experiments(touched)
+            self._collect(touched, changes)
+        return changes
+
+    def put(self, rows: Iterable[JobRow]) -> Changes:
+        """Takes in rows that this program made: parts of a set that is being submitted."""
+        changes = Changes()
+        touched: dict[str, JobRow | None] = {}
+        with self._lock:
+            for row in rows:
+                known = self._rows.get(row.key)
+                touched.setdefault(row.key, known)
+                if known is not None and known.job_id not in ("", row.job_id):
+                    self._vacate(known, touched)  # a twin was seen before our own job was known
+                elif known is not None and is_behind(row, known):
+                    continue  # the endpoint was quicker
+                self._put(row)
+            self._collect(touched, changes)
+        return changes
+
+    def drop(self, job_ids: Iterable[str]) -> Changes:
+        """Forgets jobs that the endpoint does not have any more."""
+        with self._lock:
+            keys = [self._keys.pop(job_id) for job_id in job_ids if job_id in self._keys]
+            for key in keys:
+                row = self._rows.pop(key)
+                self._experiments.pop(key, None)
+                self._sets.get(row.set_id, set()).discard(key)
+                self._managed.pop(row.job_id, None)
+        return Changes(gone=keys)
+
+    # -- managed jobs ---------------------------------------------------------------------------
+
+    def managed_job(self, key: str) -> Any:
+        """The provider's `ManagedJob` of a row, current enough to know that a final job is final.
+
+        Made on demand around an `IBMQJob` that is retrieved from the endpoint, unless the set was
+        submitted here.
+
+        Raises:
+            NotFoundError: There is no such row.
+            JobStateError: The job never got an id.
+            IBMQError: The endpoint could not be asked.
+        """
+        row = self.row(key)
+        with self._lock:
+            managed = self._submitted_job(row) or self._managed.get(row.job_id)
+        if managed is None:
+            if not row.job_id:
+                raise JobStateError(
+                    f"The job {row.label or row.name or key} has not been given an id.",
+                    "It is still being sent, or its submission failed.",
+                )
+            managed = self._retrieved(row)
+        if managed.job is not None and row.status.final:
+            managed.job.status()  # asks only if the instance still believes that it runs
+        return managed
+
+    def job_set(self, set_id: str) -> Any | None:
+        """The `ManagedJobSet` of a set that was submitted here, else None."""
+        with self._lock:
+            return self._submitted.get(set_id)
+
+    def adopt(self, managed_job_set: Any) -> None:
+        """Keeps a `ManagedJobSet` that is being submitted here."""
+        with self._lock:
+            self._submitted[managed_job_set.job_set_id()] = managed_job_set
+
+    def _submitted_job(self, row: JobRow) -> Any | None:
+        managed_set = self._submitted.get(row.set_id)
+        if managed_set is None or row.index is None:
+            return None
+        jobs = managed_set.managed_jobs()
+        managed = jobs[row.index] if row.index < len(jobs) else None
+        if managed is None or managed.job is None or managed.job.job_id() != row.job_id:
+            return None
+        return managed
+
+    def _retrieved(self, row: JobRow) -> Any:
+        from qiskit.providers.ibmq.managed.managedjob import ManagedJob
+
+        job = self._retrieve(row.job_id)
+        with self._lock:
+            count = self._experiments.get(row.key, 1)
+            managed = ManagedJob(start_index=row.start_index or 0, experiments_count=count, job=job)
+            self._managed[row.job_id] = managed
+            while len(self._managed) > _MOST_RETRIEVED:
+                self._managed.popitem(last=False)
+        return managed
+
+    # -- absorbing ------------------------------------------------------------------------------
+
+    def _absorb_one(self, reading: Reading, now: float, touched: dict[str, JobRow | None]) -> None:
+        job_id = reading.row.job_id
+        key = self._keys.get(job_id)
+        if key is None or key == job_id:
+            key = self._claim(reading, touched)
+        known = self._rows.get(key)
+        touched.setdefault(key, known)
+        if reading.experiments:
+            self._experiments[key] = reading.experiments
+        row = replace(reading.row, key=key)
+        if key != job_id:  # its place among the experiments follows from the rest of the set
+            row = replace(row, start_index=None, end_index=None)
+        self._put(merged(known, row, epoch(reading.updated), now))
+
+    def _claim(self, reading: Reading, touched: dict[str, JobRow | None]) -> str:
+        """The key of a job that has none, or goes by its id; a twin may have to give up its own."""
+        row = reading.row
+        if not row.set_id or row.index is None:
+            return row.job_id
+        place = f"{row.set_id}/{row.index}"
+        holder = self._rows.get(place)
+        if holder is None or holder.job_id in ("", row.job_id):
+            self._forget_old_key(row.job_id, touched)
+            return place
+        if substance(holder.status) >= substance(row.status):
+            return row.job_id
+        self._vacate(holder, touched)
+        self._forget_old_key(row.job_id, touched)
+        return place
+
+    def _vacate(self, holder: JobRow, touched: dict[str, JobRow | None]) -> None:
+        """The twin that holds a place of a set goes by its job id from now on."""
+        touched.setdefault(holder.key, holder)
+        touched.setdefault(holder.job_id, None)
+        del self._rows[holder.key]
+        self._put(replace(holder, key=holder.job_id))
+
+    def _forget_old_key(self, job_id: str, touched: dict[str, JobRow | None]) -> None:
+        old = self._rows.pop(job_id, None)
+        if old is not None:
+            touched.setdefault(job_id, old)
+            self._sets.get(old.set_id, set()).discard(job_id)
+
+    def _put(self, row: JobRow) -> None:
+        self._rows[row.key] = row
+        if row.job_id:
+            self._keys[row.job_id] = row.key
+        if row.set_id:
+            self._sets.setdefault(row.set_id, set()).add(row.key)
+        if row.start_index is not None and row.end_index is not None:
+            self._experiments[row.key] = row.end_index - row.start_index + 1
+
+    def _place_experiments(self, touched: dict[str, JobRow | None]) -> None:
+        """Counts the experiments of every touched set through, as far as all counts are known."""
+        set_ids = {self._rows[key].set_id for key in touched if key in self._rows} - {""}
+        for set_id in set_ids:
+            members = [self._rows[key] for key in self._sets[set_id] if key in self._rows]
+            placed = sorted((row.index, row) for row in members if _has_place(row))
+            start: int | None = 0
+            for expected, (index, row) in enumerate(placed):
+                count = self._experiments.get(row.key)
+                start = start if index == expected else None
+                end = start + count - 1 if start is not None and count else None
+                at = start if end is not None else None
+                if at is not None and (row.start_index, row.end_index) != (at, end):
+                    touched.setdefault(row.key, row)
+                    self._rows[row.key] = replace(row, start_index=at, end_index=end)
+                start = end + 1 if end is not None else None
+
+    def _collect(self, touched: dict[str, JobRow | None], changes: Changes) -> None:
+        for key, before in touched.items():
+            now = self._rows.get(key)
+            if now is None:
+                if before is not None:
+                    changes.gone.append(key)
+            elif before is None or not same(before, now):
+                changes.rows.append(now)
+                if now.status.final and before is not None and not before.status.final:
+                    changes.finished.append(key)
+            else:
+                self._rows[key] = before
+
+
+def _has_place(row: JobRow) -> bool:
+    return row.index is not None and row.key == f"{row.set_id}/{row.index}"

@@ -1,0 +1,174 @@
+"""What needs Qiskit, in one place: circuit files, plans, submission, results, reports, qobjs.
+
+Importing this package's other halves loads Qiskit, which takes seconds; the desk makes a workshop
+when it is first asked for something of this kind.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from msgspec.structs import replace
+
+from qtower.desk.account import load_provider
+from qtower.desk.journal import Journal
+from qtower.desk.registry import Changes, Registry
+from qtower.errors import SubmissionError
+from qtower.model import (
+    Backend,
+    Backends,
+    ErrorReport,
+    FileReports,
+    JobRow,
+    Order,
+    Plan,
+    Problem,
+    Submitted,
+)
+
+_log = logging.getLogger(__name__)
+
+# Files, circuits and qobjs of a plan are in memory until it is sent or pushed out by newer ones.
+_MOST_PLANS = 8
+_AT_ONCE = 8
+
+
+class Workshop:
+    """Everything the desk does with circuits, qobjs and results."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        journal: Journal,
+        clock: Callable[[], float],
+        *,
+        announce: Callable[[Changes], object],
+    ) -> None:
+        """`announce` is told of every row that a submission makes or changes."""
+        load_provider()
+        from qtower.desk.qobjs import QobjBook
+        from qtower.desk.results import ResultBook
+        from qtower.desk.submission import Submission
+
+        self.results = ResultBook(journal)
+        self.qobjs = QobjBook()
+        self._submission = Submission(registry, journal, clock, announce=announce)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._plans: OrderedDict[str, Any] = OrderedDict()
+
+    def error_report(self, row: JobRow, managed_job: Any | None) -> ErrorReport:
+        """Why the job of `row` failed."""
+        from qtower.desk.reports import error_report
+
+        return error_report(row.key, row, managed_job)
+
+    def read_files(self, files: list[str]) -> FileReports:
+        """A report a file."""
+        from qtower.desk.circuit_files import read_files
+
+        return FileReports(files=read_files(files))
+
+    def backends(self, provider: Any) -> Backends:
+        """All backends, each asked for its queue and its job limit.
+
+        Raises:
+            QiskitError: Not one of them could be asked.
+        """
+        from qiskit.exceptions import QiskitError
+
+        rows: list[Backend] = []
+        silent: list[QiskitError] = []
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="backend") as threads:
+            asked = [(each, threads.submit(_queue, each)) for each in provider.backends()]
+        for backend, answer in asked:
+            row = _backend(backend)
+            try:
+                rows.append(replace(row, **answer.result()))
+            except QiskitError as error:
+                _log.info("the queue of backend %s is not known: %s", row.name, error)
+                silent.append(error)
+                rows.append(row)
+        if silent and len(silent) == len(rows):
+            raise silent[0]
+        return Backends(backends=rows)
+
+    def plan(self, order: Order, provider: Any) -> Plan:
+        """Reads, transpiles and checks an order; a plan without problems is kept for `submit`."""
+        from qtower.desk.planning import plan
+
+        names = {backend.name(): backend for backend in provider.backends()}
+        backend = names.get(order.backend)
+        if backend is None:
+            known = ", ".join(sorted(names)) or "none"
+            words = f'There is no backend "{order.backend}". Known: {known}.'
+            problem = Problem(field="backend", message=words if order.backend else "Choose one.")
+            return Plan(
+                backend=order.backend,
+                name=order.name,
+                experiments=0,
+                jobs=0,
+                shots=order.shots,
+                problems=[problem],
+            )
+        prepared = plan(order, backend, self._clock)
+        if not prepared.plan.problems:
+            with self._lock:
+                self._plans[prepared.plan.plan_id] = (prepared, backend)
+                while len(self._plans) > _MOST_PLANS:
+                    self._plans.popitem(last=False)
+        return prepared.plan
+
+    def submit(self, plan_id: str) -> Submitted:
+        """Sends a kept plan, once.
+
+        Raises:
+            SubmissionError: There is no such plan any more.
+        """
+        with self._lock:
+            kept = self._plans.pop(plan_id, None)
+        if kept is None:
+            raise SubmissionError(
+                "That plan was sent already, or is not kept any more.", "Plan it again."
+            )
+        return self._submission.send(*kept)
+
+    def submit_samples(self, provider: Any) -> Submitted:
+        """Sends the sample set to the account's simulator."""
+        from qtower.desk.samples import choose_backend, prepared
+
+        backend = choose_backend(provider.backends())
+        return self._submission.send(prepared(backend), backend)
+
+
+def _backend(backend: Any) -> Backend:
+    """What the configuration of a backend says."""
+    configuration = backend.configuration()
+    return Backend(
+        name=backend.name(),
+        qubits=configuration.n_qubits,
+        simulator=bool(configuration.simulator),
+        max_shots=getattr(configuration, "max_shots", None),
+        max_experiments=getattr(configuration, "max_experiments", None),
+        memory=bool(getattr(configuration, "memory", False)),
+        open_pulse=bool(getattr(configuration, "open_pulse", False)),
+        basis_gates=tuple(configuration.basis_gates),
+        description=getattr(configuration, "description", None) or "",
+    )
+
+
+def _queue(backend: Any) -> dict[str, Any]:
+    """What the endpoint says of a backend's queue, as fields of `Backend`."""
+    status, limit = backend.status(), backend.job_limit()
+    return {
+        "operational": status.operational,
+        "status": status.status_msg or "",
+        "queue_length": status.pending_jobs,
+        "job_limit": limit.maximum_jobs if limit else None,
+        "jobs_running": limit.active_jobs if limit else None,
+    }

@@ -1,0 +1,94 @@
+"""The engine's children as it sees them: a process each, what it is doing, how it died."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from qtower.service.worker import Order, Outcome
+
+NOT_RUN = 5203
+"""Code of the IBM API: "Failed to run job."."""
+
+# What a child has no business to know.
+_SECRET_VARIABLES = ("QTOWER_TOKEN", "QE_TOKEN")
+
+
+class Run:
+    """A job that was started and has no outcome yet."""
+
+    def __init__(
+        self,
+        order: Order,
+        on_running: Callable[[float], None],
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        self.order = order
+        self.on_running = on_running
+        self.on_outcome = on_outcome
+        self.started: float | None = None
+        self.cancelled = False
+        self.given_back = False  # once already, by a child that died before it took the job up
+
+
+class Child:
+    """A child process and what it is doing."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self.orders = process.stdin
+        self.reports = process.stdout
+        self.unread = b""
+        self.ready = False
+        self.deaf = False  # it no longer reads orders: it has died, and will be noticed
+        self.run: Run | None = None
+
+
+def start_child(workers: int) -> Child:
+    """Starts a child, one of `workers` that share the processors of this machine.
+
+    Raises:
+        OSError: The system has no process or memory left for it.
+    """
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    environment = {
+        name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES
+    }
+    environment |= {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    arguments = [str(number) for number in (os.getpid(), threads)]
+    # Run from the root: a module of the user's working directory must not shadow a library.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qtower.service.worker", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        cwd="/",
+        env=environment,
+    )
+    return Child(process)
+
+
+def death(run: Run, status: int) -> Outcome:
+    """The outcome of a job whose child ended with `status` (negative: by that signal)."""
+    if run.cancelled:
+        return Outcome(kind="cancelled", started=run.started, ended=time.time())
+    if status == -signal.SIGKILL:
+        reason = "was killed from outside, most likely because memory ran out"
+    elif status < 0:
+        reason = f"crashed ({signal.Signals(-status).name})"
+    else:
+        reason = f"ended by itself (status {status})"
+    return lost(run, f"The process that simulated the job {reason}")
+
+
+def lost(run: Run, message: str) -> Outcome:
+    """The outcome of a job that nobody runs any more, through no fault of its own."""
+    return Outcome(
+        kind="lost", message=message, code=NOT_RUN, started=run.started, ended=time.time()
+    )

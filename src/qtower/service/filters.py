@@ -1,0 +1,125 @@
+"""A Loopback `filter` as a query: `{"where", "order", "limit", "skip", "fields"}`.
+
+Understood in `where`: equality (a list of tags by membership), `neq`, `inq`, `nin`, `gt`, `gte`,
+`lt`, `lte`, `between`, `regexp`, `and`, `or`, and dotted names. As in the database behind IBM's
+service, a field that no job has is simply missing: nothing is equal to it, everything differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement
+
+from qtower.service.conditions import (
+    DATES,
+    ORDERABLE,
+    Condition,
+    FilterError,
+    is_by_key,
+    is_selective,
+    read_date,
+    read_where,
+)
+from qtower.service.schema import jobs
+
+PAGE_LIMIT = 50  # jobs in one answer, as IBM's service had it
+
+_MAX_SKIP = 2**31
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which jobs, in which order, and which part of them."""
+
+    where: Condition | None
+    order: tuple[ColumnElement[Any], ...]
+    limit: int
+    skip: int
+    fields: frozenset[str] | None  # only these fields of each job; None for all
+    by_tag: bool  # the jobs of a few tags: to be found by their tags, not by their owner
+
+
+def parse_listing(text: str | None) -> Listing:
+    """Reads the `filter` of a request; without one, the newest page.
+
+    Raises:
+        FilterError: It is not a Loopback filter, or too large.
+    """
+    given = _decode(text) if text else {}
+    where = given.get("where")
+    return Listing(
+        where=None if where is None else read_where(where),
+        order=_read_order(given.get("order"), lead_by_index=not is_selective(where)),
+        limit=min(_read_count(given, "limit") or PAGE_LIMIT, PAGE_LIMIT),
+        skip=_read_count(given, "skip"),
+        fields=_read_fields(given.get("fields")),
+        by_tag=is_by_key(where, "tags"),
+    )
+
+
+def read_earlier_than(text: str | None, field: str) -> int | None:
+    """Reads `{"where": {FIELD: {"lt": DATE}}}`, the filter of a backend's properties.
+
+    Returns:
+        Microseconds since 1970 UTC; None if the filter does not say.
+
+    Raises:
+        FilterError: It is not such a filter.
+    """
+    where = (_decode(text) if text else {}).get("where") or {}
+    condition = where.get(field) if isinstance(where, dict) else None
+    if not isinstance(condition, dict) or "lt" not in condition:
+        return None
+    return read_date(field, condition["lt"])
+
+
+def _read_order(order: Any, lead_by_index: bool) -> tuple[ColumnElement[Any], ...]:
+    if not order:
+        order = "creationDate DESC"
+    texts = order.split(",") if isinstance(order, str) else order
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise FilterError("A filter's order is a text like 'creationDate DESC'")
+    columns = [_read_order_part(text, lead_by_index) for text in texts]
+    # The creation date is unique: with it at the end, pages are stable under any order.
+    return (*columns, jobs.c.created.desc())
+
+
+def _read_order_part(text: str, lead_by_index: bool) -> ColumnElement[Any]:
+    field, _, direction = text.strip().partition(" ")
+    column = ORDERABLE.get(field)
+    if column is None or direction.strip().upper() not in ("", "ASC", "DESC"):
+        raise FilterError(f"Jobs cannot be ordered by {text.strip()!r}")
+    key = column + 0 if field in DATES and not lead_by_index else column  # no index has a sum
+    return key.desc() if direction.strip().upper() == "DESC" else key.asc()
+
+
+def _read_count(given: dict[str, Any], name: str) -> int:
+    value = given.get(name)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_SKIP:
+        raise FilterError(f"A filter's {name} is a whole number, not negative")
+    return value
+
+
+def _read_fields(fields: Any) -> frozenset[str] | None:
+    if not fields:
+        return None
+    if isinstance(fields, dict):
+        return frozenset(name for name, wanted in fields.items() if wanted)
+    if isinstance(fields, list) and all(isinstance(name, str) for name in fields):
+        return frozenset(fields)
+    raise FilterError("A filter's fields are an object or a list of names")
+
+
+def _decode(text: str) -> dict[str, Any]:
+    try:
+        given = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        raise FilterError("The filter is not JSON") from None
+    if not isinstance(given, dict):
+        raise FilterError("The filter is not a JSON object")
+    return given

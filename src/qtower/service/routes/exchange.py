@@ -1,0 +1,129 @@
+"""What all routes share: the parts of a request, and answers as JSON."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+import msgspec
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from qtower.service import refusals
+from qtower.service.core import Core
+from qtower.service.records import Owner, StoredJob
+
+JSON_LIMIT = 1_000_000
+QOBJ_LIMIT = 200_000_000
+_TOO_LARGE = 413
+_PATIENCE = 16_000_000  # bytes of a body that is too large anyway
+
+_HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+def answer(content: Any, status: int = 200) -> Response:
+    """Returns `content` as JSON."""
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+def refusal_answer(refusal: refusals.RefusalError) -> Response:
+    """Returns a refusal as the client reads it."""
+    error = {
+        "message": refusal.message,
+        "code": refusal.code,
+        "name": refusal.name,
+        "status": refusal.status,
+    }
+    refused = answer({"error": error}, refusal.status)
+    # Names this one request. Without it the client adds the whole body to its message.
+    refused.headers["uber-trace-id"] = f"{secrets.token_hex(8)}:{secrets.token_hex(8)}:0:1"
+    if refusal.status == _TOO_LARGE:
+        refused.headers["connection"] = "close"  # whatever is still being sent
+    return refused
+
+
+def core_of(connection: HTTPConnection) -> Core:
+    """Returns the service that the request came to."""
+    core = connection.app.state.core
+    assert isinstance(core, Core)
+    return core
+
+
+def owner_of(request: Request) -> Owner:
+    """Returns the signed-in user in the hub, group and project of the path.
+
+    Raises:
+        RefusalError: The place is not the user's.
+    """
+    hub, group, project = (request.path_params[part] for part in ("hub", "group", "project"))
+    owner = core_of(request).accounts.owner(request.state.user, hub, group, project)
+    if owner is None:
+        raise refusals.no_such_place()
+    return owner
+
+
+def owned_job(request: Request, *, in_full: bool = False) -> StoredJob:
+    """Returns the job of the path; reads the store.
+
+    Raises:
+        RefusalError: There is none, or it is not the user's in this place.
+    """
+    owner = owner_of(request)
+    store = core_of(request).store
+    job_id = request.path_params["job_id"]
+    job = store.job(job_id) if in_full else store.listed_job(job_id)
+    if job is None or job.owner != owner:
+        raise refusals.no_such_job()
+    return job
+
+
+def base_address(request: Request) -> str:
+    """Returns the address under which the client reached the API, as it spelled it.
+
+    It may differ from the address that the service is bound to: a tunnel, or another interface.
+
+    Raises:
+        RefusalError: The Host header is no host.
+    """
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise refusals.bad_request("The Host header is not a host")
+    return f"{request.url.scheme}://{host}/api"
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Returns the body.
+
+    Raises:
+        RefusalError: It is larger than `limit` bytes. It is read on for a while, because a client
+            that is cut off while it sends does not hear the reason.
+    """
+    body = bytearray()
+    discarded = 0
+    async for chunk in request.stream():
+        if len(body) <= limit:
+            body += chunk
+        else:
+            discarded += len(chunk)
+        if discarded > _PATIENCE:
+            break
+    if len(body) > limit:
+        raise refusals.too_large(limit)
+    return bytes(body)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Returns the body as a JSON object.
+
+    Raises:
+        RefusalError: It is none, or larger than 1 MB.
+    """
+    body = await read_body(request, JSON_LIMIT)
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise refusals.bad_request("The request is not JSON") from None
+    if not isinstance(content, dict):
+        raise refusals.bad_request("The request is not a JSON object")
+    return content

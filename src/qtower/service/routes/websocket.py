@@ -1,0 +1,141 @@
+"""The websocket that tells a job's status at every change, until it is final."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from qtower.service import statuses
+from qtower.service.core import Core
+from qtower.service.documents import status_document
+from qtower.service.line import Place
+from qtower.service.routes.exchange import core_of
+from qtower.service.watchers import Watcher
+
+# Close codes of the IBM Quantum API. Source: qiskit.providers.ibmq.api.clients.websocket, 0.20.2.
+_JOB_DONE = 4002
+_JOB_NOT_FOUND = 4003
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+
+_SIGN_IN_SECONDS = 10.0
+
+
+class _Message(msgspec.Struct):
+    type: str
+    data: str
+
+
+async def follow(websocket: WebSocket) -> None:
+    """Signs the client in, then tells the job's status until it is final or the client goes."""
+    await websocket.accept()
+    core = core_of(websocket)
+    try:
+        user = await _sign_in(websocket, core)
+        if user is None:
+            await websocket.close(_POLICY_VIOLATION, "authentication failed")
+            return
+        await _send(websocket, {"type": "authenticated"})
+        await _follow(websocket, core, user, websocket.path_params["job_id"])
+    except WebSocketDisconnect:
+        return
+
+
+async def _sign_in(websocket: WebSocket, core: Core) -> str | None:
+    try:
+        received = await asyncio.wait_for(websocket.receive(), _SIGN_IN_SECONDS)
+    except asyncio.TimeoutError:
+        return None
+    if received["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(received.get("code") or 1005)
+    try:
+        message = msgspec.json.decode(
+            received.get("text") or received.get("bytes") or b"", type=_Message
+        )
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if message.type != "authentication":
+        return None
+    return core.accounts.known_user(message.data) or await run_in_threadpool(
+        core.accounts.find_user, message.data
+    )
+
+
+async def _follow(websocket: WebSocket, core: Core, user: str, job_id: str) -> None:
+    # Watched before it is read, so that no change falls between the two.
+    with core.watchers.watch(job_id) as watcher:
+        job = await run_in_threadpool(core.store.listed_job, job_id)
+        if job is None or job.owner.user != user:
+            await websocket.close(_JOB_NOT_FOUND, "job not found")
+            return
+        teller = _Teller(websocket, core, watcher, job_id)
+        await teller.tell(job.status, job.updated, job.place_in_line)
+        tasks = {
+            asyncio.create_task(teller.until_final()),
+            asyncio.create_task(_until_gone(websocket)),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Teller:
+    """Tells one client what one job does, in order and nothing twice."""
+
+    def __init__(self, websocket: WebSocket, core: Core, watcher: Watcher, job_id: str) -> None:
+        self._websocket = websocket
+        self._core = core
+        self._watcher = watcher
+        self._job_id = job_id
+        self._status = ""
+        self._updated = 0
+        self._place_in_line: int | None = None
+        self._place: Place | None = None
+
+    async def tell(self, status: str, updated: int, place_in_line: int | None) -> None:
+        """Tells a status."""
+        self._status, self._updated, self._place_in_line = status, updated, place_in_line
+        self._watcher.in_line = status == statuses.QUEUED
+        self._place = self._core.dispatcher.place(place_in_line)
+        await self._send()
+
+    async def until_final(self) -> None:
+        """Tells every change, and closes when there can be no other."""
+        while self._status not in statuses.FINAL:
+            for change in await self._watcher.news():
+                if change.updated > self._updated:
+                    await self.tell(change.status, change.updated, change.place_in_line)
+            if self._status == statuses.QUEUED:
+                await self._tell_move()
+        await self._websocket.close(_JOB_DONE, "job done")
+
+    async def _tell_move(self) -> None:
+        place = self._core.dispatcher.place(self._place_in_line)
+        if place is not None and (self._place is None or place.position != self._place.position):
+            self._place = place
+            await self._send()
+
+    async def _send(self) -> None:
+        document = status_document(self._job_id, self._status, self._place)
+        await _send(self._websocket, {"type": "job-status", "data": document})
+
+
+async def _send(websocket: WebSocket, message: dict[str, object]) -> None:
+    await websocket.send_text(msgspec.json.encode(message).decode())
+
+
+async def _until_gone(websocket: WebSocket) -> None:
+    """Reads on, because only a reader learns that the client has gone."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+ROUTES = [WebSocketRoute("/jobs/{job_id}/status/v/1", follow)]

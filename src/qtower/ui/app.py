@@ -1,0 +1,213 @@
+"""The app: owns the link to the agent and the board, and tells the screens what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Callable, Coroutine
+from time import time
+from typing import Any, ClassVar, Protocol
+
+from textual.app import App
+from textual.command import Provider
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from qtower import model
+from qtower.agent.link import LinkState
+from qtower.errors import QtowerError
+from qtower.text import inert
+from qtower.ui import actions, styles
+from qtower.ui.board import Board
+from qtower.ui.commands import ActionCommands
+from qtower.ui.header import Standing
+from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
+from qtower.ui.screens.help import HelpScreen
+from qtower.ui.screens.monitor import MonitorScreen
+from qtower.ui.signs import Signs, choose_signs
+
+_FLUSH_SECONDS = 1 / 15
+"""Rows that come within it reach the screens as one change."""
+
+_WRITES_BEHIND = 4
+"""With so many screen updates waiting for the terminal, the next one waits too."""
+
+_SEVERITY: dict[str, SeverityLevel] = {
+    "info": "information",
+    "warning": "warning",
+    "error": "error",
+}
+
+_FOREIGN = re.compile(r"@font-face\s*\{.*?\}|<!--.*?-->", re.DOTALL)
+"""Rich's SVGs fetch their font from a server; a font of the machine does as well."""
+
+
+class Link(Protocol):
+    """What the app needs of `qtower.agent.link.AgentLink`."""
+
+    async def start(self) -> None: ...
+
+    async def ask(self, request: model.Request, timeout: float | None = None) -> Any: ...
+
+    async def close(self) -> None: ...
+
+
+Connect = Callable[[Callable[[model.Event], None], Callable[[LinkState], None]], Link]
+"""Makes the link, given who hears its events and its states."""
+
+
+class TowerApp(App[None], inherit_bindings=False):
+    """The control tower.
+
+    Args:
+        connect: Makes the link to the agent; tests give one to an agent of their own.
+        account_name: The account to name until the agent has told of its connection.
+        clock: Seconds since 1970 UTC, for ages.
+    """
+
+    TITLE = "qtower"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands}
+    BINDINGS = actions.bindings(actions.Scope.APP)
+
+    def __init__(
+        self, connect: Connect, account_name: str, *, clock: Callable[[], float] = time
+    ) -> None:
+        super().__init__(css_path=[*styles.sheets()])
+        self.board = Board()
+        self.standing = Standing(account_name)
+        self.clock = clock
+        self._link = connect(self._hear, self._hear_state)
+        self._touched: set[str] = set()
+        self._flush_handle: asyncio.TimerHandle | None = None
+        self._flushed = 0.0
+
+    @property
+    def signs(self) -> Signs:
+        """The signs that this terminal can show."""
+        # Textual draws on stderr.
+        encoding = getattr(sys.__stderr__, "encoding", None) or "utf-8"
+        return choose_signs(encoding, os.environ.get("TERM", ""))
+
+    @property
+    def crash(self) -> Exception | None:
+        """What ended the app, if it was an error."""
+        return self._exception
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The monitor is the bottom of the stack."""
+        return MonitorScreen(self.board, self.clock, self.signs)
+
+    async def on_mount(self) -> None:
+        await self._link.start()
+
+    async def on_unmount(self) -> None:
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+        await self._link.close()
+
+    # -- for the screens --
+
+    async def ask(self, request: model.Request) -> Any:
+        """Asks the agent; returns the record that `model.ANSWERS` names for the request.
+
+        Raises:
+            QtowerError: The agent's refusal, or that it died before it answered.
+        """
+        return await self._link.ask(request)
+
+    def attempt(self, work: Coroutine[Any, Any, None], group: str) -> None:
+        """Runs `work` beside the screen; an error of ours is shown as a notice."""
+
+        async def run() -> None:
+            try:
+                await work
+            except QtowerError as error:
+                self.say("error", error.title, str(error))
+
+        self.run_worker(run(), group=group)
+
+    def say(self, level: str, title: str, text: str) -> None:
+        """Shows a notice of level "info", "warning" or "error"; texts may come from anywhere."""
+        severity = _SEVERITY.get(level, "information")
+        self.notify(
+            inert(text, 500),
+            title=inert(title, 80),
+            severity=severity,
+            timeout=10 if severity == "error" else 5,
+            markup=False,
+        )
+
+    def action_help(self) -> None:
+        """Shows the keys and signs."""
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.signs))
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """The screen as an SVG that loads nothing from the network when it is looked at."""
+        return _FOREIGN.sub("", super().export_screenshot(title=title, simplify=simplify))
+
+    # -- what the agent tells --
+
+    def _hear(self, event: model.Event) -> None:
+        if isinstance(event, model.Rows):
+            self._touched |= self.board.apply(event.rows, event.gone)
+            self._schedule_flush()
+        elif isinstance(event, model.Connected):
+            self.standing = Standing(
+                event.connection.account,
+                event.connection,
+                self.standing.agent_up,
+                self.standing.agent_detail,
+            )
+            self._tell(lambda: ConnectionChanged(event.connection))
+        else:
+            self.call_later(self.say, event.level, event.title, event.text)
+
+    def _hear_state(self, state: LinkState) -> None:
+        self.standing = Standing(
+            self.standing.account,
+            self.standing.connection,
+            state.up,
+            "" if state.up else state.detail,
+        )
+        self._tell(lambda: AgentChanged(state.up, state.detail))
+
+    @property
+    def news_waits(self) -> bool:
+        """True if rows have come that the screens were not told of yet."""
+        return self._flush_handle is not None
+
+    def _schedule_flush(self) -> None:
+        if self._flush_handle is None:
+            loop = asyncio.get_running_loop()
+            wait = max(0.0, self._flushed + _FLUSH_SECONDS - loop.time())
+            self._flush_handle = loop.call_later(wait, self._flush_rows)
+
+    def _flush_rows(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._terminal_is_behind():
+            self._flush_handle = loop.call_later(_FLUSH_SECONDS, self._flush_rows)
+            return
+        self._flush_handle = None
+        self._flushed = loop.time()
+        keys = frozenset(self._touched)
+        self._touched.clear()
+        self._tell(lambda: RowsChanged(keys))
+
+    def _tell(self, make: Callable[[], RowsChanged | ConnectionChanged | AgentChanged]) -> None:
+        """Posts a message to every open screen: those below show through, or show again later."""
+        for screen in self.screen_stack:
+            screen.post_message(make())
+
+    def _terminal_is_behind(self) -> bool:
+        # Textual queues 30 writes and then blocks the screen; it has no public gauge of the queue.
+        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
+        return queue is not None and queue.qsize() >= _WRITES_BEHIND
+
+    # -- the end --
+
+    def _fatal_error(self) -> None:
+        """Ends without Textual's traceback, whose local variables may hold anything."""
+        self._close_messages_no_wait()

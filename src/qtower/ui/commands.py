@@ -1,0 +1,46 @@
+"""The command palette's entries, made from the action table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from qtower.ui.actions import ACTIONS, Action, Needs, Scope, key_word
+from qtower.ui.screens.monitor import MonitorScreen
+
+
+class ActionCommands(Provider):
+    """Every action that can be called from the screen on which the palette was opened."""
+
+    async def discover(self) -> Hits:
+        """All of them, before anything is typed."""
+        for action, run in self._callable():
+            yield DiscoveryHit(_title(action), run, help=action.tooltip)
+
+    async def search(self, query: str) -> Hits:
+        """Those whose title resembles `query`."""
+        matcher = self.matcher(query)
+        for action, run in self._callable():
+            title = _title(action)
+            if (score := matcher.match(title)) > 0:
+                yield Hit(score, matcher.highlight(title), run, text=title, help=action.tooltip)
+
+    def _callable(self) -> Iterator[tuple[Action, Callable[[], object]]]:
+        monitor = self.screen if isinstance(self.screen, MonitorScreen) else None
+        empty = monitor is not None and not monitor.app.board.rows
+        for action in ACTIONS:
+            if action.id == "command_palette" or action.scope is Scope.LIST:
+                continue
+            if action.needs is Needs.EMPTY_LIST and not empty:
+                continue
+            if action.scope is Scope.APP:
+                yield action, partial(self.app.run_action, action.id)
+            elif monitor is not None:
+                yield action, partial(monitor.run_action, f"act('{action.id}')")
+
+
+def _title(action: Action) -> str:
+    key = f" ({key_word(action.keys[0])})" if action.keys else ""
+    return f"{action.title}{key}"

@@ -1,0 +1,32 @@
+"""What the app tells its screens."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from qtower import model
+
+
+class RowsChanged(Message, bubble=False):
+    """Rows of the board were added, changed or removed; `keys` are the jobs they belong to."""
+
+    def __init__(self, keys: frozenset[str]) -> None:
+        super().__init__()
+        self.keys = keys
+
+
+class ConnectionChanged(Message, bubble=False):
+    """The desk stands differently to its endpoint, or confirmed once more how it stands."""
+
+    def __init__(self, connection: model.Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+
+class AgentChanged(Message, bubble=False):
+    """The agent's process came up, ended, or is being started again."""
+
+    def __init__(self, up: bool, detail: str) -> None:
+        super().__init__()
+        self.up = up
+        self.detail = detail

@@ -1,0 +1,191 @@
+"""The details screen: one job, five tabs."""
+
+from __future__ import annotations
+
+import time
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static, TabbedContent, TabPane
+
+from qtower.model import JobRow, Link
+from qtower.text import inert
+from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
+from qtower.ui.screens.details.error import ErrorTab
+from qtower.ui.screens.details.qobj import QobjTab
+from qtower.ui.screens.details.result import ResultTab
+from qtower.ui.screens.details.summary import SummaryTab
+from qtower.ui.screens.details.tab import DetailsTab
+from qtower.ui.screens.details.timeline import TimelineTab
+from qtower.ui.widgets.asking import row_of
+from qtower.ui.widgets.hints import Hint, Hints
+
+TABS: dict[str, type[DetailsTab]] = {
+    "summary": SummaryTab,
+    "timeline": TimelineTab,
+    "result": ResultTab,
+    "error": ErrorTab,
+    "qobj": QobjTab,
+}
+
+_LEAVING: tuple[Hint, ...] = (("Esc", "back"), ("1-5", "tab"))
+_COPY: tuple[Hint, ...] = (("y", "copy"),)
+_RELOAD_EVERY = 0.5  # seconds, at most: a job may change more often than a person reads
+
+_WIDTHS = [(0, "-narrow"), (100, "-wide")]
+_KEYS: list[BindingType] = [
+    Binding("escape,q", "dismiss(None)", "Back to the jobs", id="details.back"),
+    Binding("1", "show_tab('summary')", "Summary", id="details.summary"),
+    Binding("2", "show_tab('timeline')", "Timeline", id="details.timeline"),
+    Binding("3,r", "show_tab('result')", "Result", id="details.result"),
+    Binding("4,e", "show_tab('error')", "Error", id="details.error"),
+    Binding("5,o", "show_tab('qobj')", "Qobj", id="details.qobj"),
+    Binding("y", "copy", "Copy the tab's text", id="details.copy"),
+]
+
+_KEYS += [
+    Binding(key.key, f'on_tab("{name}", "{key.action}")', key.description, id=key.id)
+    for name, tab in TABS.items()
+    for key in tab.KEYS
+]
+
+
+def job_title(row: JobRow) -> str:
+    """What the job is called: of a set its name, the place in it, and what that job holds."""
+    if row.index is None:
+        return row.name or row.label or row.job_id or row.key
+    return f"{row.set_name or row.set_id} #{row.index}  {row.label}".rstrip()
+
+
+class DetailsScreen(Screen[None]):
+    """All that is known of the job `key`, beginning at the tab `tab`."""
+
+    AUTO_FOCUS = ""  # the tab that appears takes the focus
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    BINDINGS = _KEYS
+
+    def __init__(self, key: str, tab: str = "summary") -> None:
+        super().__init__()
+        self.key = key
+        self._first_tab = tab if tab in TABS else "summary"
+        self._row: JobRow | None = None
+        self._reloaded = 0.0  # on the monotonic clock
+        self._reload_later: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="details-title"):
+            yield Static(id="details-name", markup=False)
+            yield Static(id="details-status", markup=False)
+            yield Static(id="details-id", markup=False)
+        with TabbedContent(initial=self._first_tab, id="details-tabs"):
+            for number, (name, tab) in enumerate(TABS.items(), start=1):
+                with TabPane(f"{number} {name.capitalize()}", id=name):
+                    yield tab(self.key, id=f"tab-{name}")
+        yield Hints(id="details-hints")
+
+    def on_mount(self) -> None:
+        self._row = row_of(self, self.key)
+        self._show_title()
+
+    @property
+    def active_tab(self) -> DetailsTab:
+        """The tab on screen."""
+        return self._tab(self.query_one(TabbedContent).active or self._first_tab)
+
+    def action_show_tab(self, name: str) -> None:
+        """Goes to the tab `name`."""
+        tabs = self.query_one(TabbedContent)
+        if tabs.active == name:
+            self.active_tab.focus_content()
+        tabs.active = name
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of a tab work only while it is on screen."""
+        return action != "on_tab" or self.active_tab.id == f"tab-{parameters[0]}"
+
+    async def action_on_tab(self, name: str, action: str) -> None:
+        """Calls an action of the tab `name`."""
+        await self._tab(name).run_action(action)
+
+    def action_copy(self) -> None:
+        """Copies the text of the tab to the terminal's clipboard."""
+        text = self.active_tab.copy_text()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify(f"{len(text.splitlines()):,} lines copied.")
+        else:
+            self.notify("There is nothing to copy here yet.", severity="warning")
+
+    @on(TabbedContent.TabActivated)
+    def _tab_activated(self) -> None:
+        tab = self.active_tab
+        self.query_one(Hints).show((*_LEAVING, *tab.HINTS, *_COPY))
+        tab.appear()
+
+    @on(RowsChanged)
+    def _rows_changed(self, message: RowsChanged) -> None:
+        if self.key not in message.keys:
+            return
+        row = row_of(self, self.key)
+        if row is None or row == self._row:
+            return
+        for tab in self._all_tabs():
+            tab.row_changed(self._row, row)
+        self._row = row
+        self._show_title()
+        self._reload_soon()
+
+    @on(ConnectionChanged)
+    def _connection_changed(self, message: ConnectionChanged) -> None:
+        if message.connection.link is Link.LIVE:
+            self._line_is_back()
+
+    @on(AgentChanged)
+    def _agent_changed(self, message: AgentChanged) -> None:
+        if message.up:
+            self._line_is_back()
+
+    def _line_is_back(self) -> None:
+        for tab in self._all_tabs():
+            tab.line_is_back()
+        self._reload_soon()
+
+    def _reload_soon(self) -> None:
+        """Loads the tab on screen again if it is outdated, at most every `_RELOAD_EVERY`."""
+        if not self.active_tab.outdated or self._reload_later is not None:
+            return
+        wait = self._reloaded + _RELOAD_EVERY - time.monotonic()
+        if wait <= 0:
+            self._reload_now()
+        else:
+            self._reload_later = self.set_timer(wait, self._reload_now)
+
+    def _reload_now(self) -> None:
+        self._reload_later = None
+        self._reloaded = time.monotonic()
+        if self.active_tab.outdated:
+            self.active_tab.reload()
+
+    def _all_tabs(self) -> list[DetailsTab]:
+        return [self._tab(name) for name in TABS]
+
+    def _tab(self, name: str) -> DetailsTab:
+        return self.query_one(f"#tab-{name}", DetailsTab)
+
+    def _show_title(self) -> None:
+        row = self._row
+        name = self.query_one("#details-name", Static)
+        status = self.query_one("#details-status", Static)
+        if row is None:
+            name.update(Text(f"Job {inert(self.key, 100)} is not in the list any more"))
+            return
+        name.update(Text(inert(job_title(row), 200)))
+        place = f" {row.queue_position}" if row.queue_position is not None else ""
+        status.update(Text(f"{row.status.value}{place}"))
+        status.set_classes(f"-{row.status.value.lower().replace('_', '-')}")
+        self.query_one("#details-id", Static).update(Text(inert(row.job_id or "no job id yet", 64)))

@@ -1,0 +1,220 @@
+"""The monitor: header, job list, filter and footer; what is done to jobs starts here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Input, Label, Static
+
+from qtower import model
+from qtower.ui import actions, cancelling
+from qtower.ui.board import Board, Entry
+from qtower.ui.footer import Footer
+from qtower.ui.header import Header
+from qtower.ui.joblist import ColumnTitles, JobList
+from qtower.ui.joblist.cells import job_name
+from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
+from qtower.ui.screens.confirm import ConfirmScreen
+from qtower.ui.signs import Signs
+from qtower.ui.situation import situation, too_small
+
+if TYPE_CHECKING:
+    from qtower.ui.app import TowerApp
+
+_LOW_HEIGHT = 20
+"""Terminals lower than it have a header of one line."""
+
+
+class MonitorScreen(Screen[None]):
+    """The list of all jobs.
+
+    Args:
+        board: What to list.
+        clock: Seconds since 1970 UTC, for ages.
+        signs: Signs that the terminal can show.
+    """
+
+    BINDINGS = actions.bindings(actions.Scope.JOBS)
+    AUTO_FOCUS = "#jobs"
+    app: TowerApp
+
+    def __init__(self, board: Board, clock: Callable[[], float], signs: Signs) -> None:
+        super().__init__()
+        self._board = board
+        self._jobs = JobList(board, clock=clock, signs=signs, id="jobs")
+        self._header = Header(clock=clock, id="header")
+        self._footer = Footer(id="footer")
+        self._without_target: dict[str, Callable[[], None]] = {
+            "submit": self._submit,
+            "samples": self._samples,
+            "refresh": self._read_all,
+            "filter": self._filter,
+            "clear_filter": self._clear_filter,
+        }
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom; of list and situation one is shown."""
+        yield self._header
+        yield ColumnTitles(self._jobs, id="titles")
+        yield self._jobs
+        yield Static(id="situation", markup=False)
+        with Horizontal(id="filter-bar"):
+            yield Label("filter:", id="filter-label", markup=False)
+            yield Input(id="filter", compact=True, placeholder="words that a job must hold")
+        yield self._footer
+        yield Static(id="too-small", markup=False)
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        self._board_changed()
+
+    def on_resize(self, event: events.Resize) -> None:
+        sentence = too_small(event.size.width, event.size.height)
+        self.query_one("#too-small", Static).update(sentence)
+        self.set_class(bool(sentence), "too-small")
+        self.set_class(event.size.height < _LOW_HEIGHT, "low")
+
+    # -- news --
+
+    def _tick(self) -> None:
+        if self.is_current or self.app.screen.is_modal:
+            self._header.refresh_words()
+            self._jobs.repaint()
+
+    @on(RowsChanged)
+    def _board_changed(self) -> None:
+        self._jobs.board_changed()
+        self._footer.tell(empty=not self._board.rows)
+        self._standing_changed()
+
+    @on(ConnectionChanged)
+    @on(AgentChanged)
+    def _standing_changed(self) -> None:
+        board, standing = self._board, self.app.standing
+        matching = board.matching if board.filter_text else None
+        self._header.tell(standing, board.counts, matching)
+        text = situation(standing, len(board.rows), board.matching, board.filter_text)
+        self.query_one("#situation", Static).update(text)
+        self.set_class(bool(text), "nothing")
+
+    def on_screen_resume(self) -> None:
+        self._board_changed()
+
+    @on(JobList.LaidOut)
+    def _columns_moved(self) -> None:
+        self.query_one("#titles").refresh()
+
+    # -- actions --
+
+    @on(Footer.Chosen)
+    def _footer_chosen(self, event: Footer.Chosen) -> None:
+        action = actions.BY_ID[event.action]
+        if action.scope is actions.Scope.JOBS:
+            self.action_act(action.id)
+        elif action.scope is actions.Scope.LIST:
+            self._jobs.call_later(self._jobs.run_action, action.id)
+        else:
+            self.app.call_later(self.app.run_action, action.id)
+
+    @on(JobList.Opened)
+    def _line_opened(self) -> None:
+        self.action_act("open")
+
+    def action_act(self, name: str) -> None:
+        """Does the action `name` of the table to what is under the cursor, or says why not."""
+        action, entry = actions.BY_ID[name], self._jobs.cursor
+        on_set = entry is not None and entry.is_set
+        on_job = entry is not None and not entry.is_set
+        if why_not := actions.refusal(action, on_job, on_set, empty=not self._board.rows):
+            self.app.say("info", action.title, why_not)
+            return
+        if action.needs in (actions.Needs.JOB, actions.Needs.JOB_OR_SET):
+            assert entry is not None
+            self._act_on(name, entry)
+        else:
+            self._without_target[name]()
+
+    def _act_on(self, name: str, entry: Entry) -> None:
+        if name == "cancel":
+            self._cancel(entry)
+        elif entry.is_set:
+            self._jobs.action_toggle_fold()
+        else:
+            # Imported late: the first paint does not wait for what it does not show.
+            from qtower.ui.screens.details import DetailsScreen
+
+            self.app.push_screen(DetailsScreen(entry.key, "summary" if name == "open" else name))
+
+    def _submit(self) -> None:
+        from qtower.ui.screens.submit import SubmitScreen
+
+        self.app.push_screen(SubmitScreen())
+
+    def _samples(self) -> None:
+        async def send() -> None:
+            sent: model.Submitted = await self.app.ask(model.SubmitSamples())
+            self.app.say("info", "Submit", f"{sent.name}: {len(sent.keys)} jobs are being sent.")
+
+        self.app.attempt(send(), group="samples")
+
+    def _read_all(self) -> None:
+        async def read() -> None:
+            connection: model.Connection = await self.app.ask(model.Refresh())
+            if connection.link is model.Link.LIVE:
+                self.app.say("info", "Refresh", "All jobs were read.")
+
+        self.app.attempt(read(), group="refresh")
+
+    def _cancel(self, entry: Entry) -> None:
+        board = self._board
+        if entry.is_set:
+            rows = board.jobs_of(entry.set_id)
+            group = board.group(entry.set_id)
+            name = (group.name if group else "") or entry.set_id
+            question = cancelling.set_question(name, rows)
+        else:
+            row = board.rows[entry.key]
+            rows, name, question = [row], job_name(row), cancelling.job_question(row)
+        if why_not := cancelling.nothing_to_cancel(rows):
+            self.app.say("info", "Cancel", why_not)
+            return
+        self.app.attempt(self._ask_and_cancel(name, question), group="cancel")
+
+    async def _ask_and_cancel(self, name: str, question: cancelling.Question) -> None:
+        text, facts, keys = question
+        screen = ConfirmScreen(text, facts, "Yes, cancel", "No, let it run")
+        if not await self.app.push_screen_wait(screen):
+            return
+        # Time has passed: jobs may have gone meanwhile.
+        known = [key for key in keys if self._board.row(key) is not None]
+        if not known:
+            self.app.say("warning", "Cancel", f"{name} is not listed any more.")
+            return
+        outcomes = await cancelling.cancel_jobs(known, self.app.ask)
+        level, sentence = cancelling.outcome_words(name, outcomes)
+        self.app.say(level, "Cancel", sentence)
+
+    # -- filter --
+
+    def _filter(self) -> None:
+        self.add_class("filtering")
+        self.query_one("#filter", Input).focus()
+
+    def _clear_filter(self) -> None:
+        self.query_one("#filter", Input).value = ""
+        self._leave_filter()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self._board.filter_text = event.value
+        self._board_changed()
+
+    @on(Input.Submitted, "#filter")
+    def _leave_filter(self) -> None:
+        self.set_class(bool(self.query_one("#filter", Input).value), "filtering")
+        self._jobs.focus()

@@ -1,0 +1,214 @@
+"""The file picker: one directory at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from qtower.text import inert
+from qtower.ui.widgets.hints import Hints
+from qtower.ui.widgets.wording import size
+
+CIRCUIT_SUFFIXES = frozenset({".qasm", ".qasm3", ".inc", ".json", ".qpy"})
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The files that were taken, and the directory where the picker was left."""
+
+    files: list[Path]
+    directory: Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or directory of the one that is shown."""
+
+    path: Path
+    is_directory: bool
+    size: int = 0  # bytes
+
+
+def list_directory(directory: Path, hidden: bool) -> list[Entry]:
+    """The entries of `directory`, directories first, by name; dot files only if `hidden`.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    entries = []
+    for path in directory.iterdir():
+        if path.name.startswith(".") and not hidden:
+            continue
+        try:
+            is_directory = path.is_dir()
+            entries.append(Entry(path, is_directory, 0 if is_directory else path.stat().st_size))
+        except OSError:  # a broken link, or one into a place we may not look at
+            entries.append(Entry(path, False))
+    return sorted(entries, key=lambda entry: (not entry.is_directory, entry.path.name.casefold()))
+
+
+def entry_line(entry: Entry, marked: bool, width: int) -> Text:
+    """An entry as one line of `width` cells: mark, name, size. Circuit files stand out."""
+    line = Text("● " if marked else "  ", style="bold green")
+    name = inert(entry.path.name, max(width - 14, 20))
+    if entry.is_directory:
+        line.append(f"{name}/", style="bold blue")
+        return line
+    is_circuit = entry.path.suffix.lower() in CIRCUIT_SUFFIXES
+    style = "not bold default" if is_circuit else "not bold dim default"
+    line.append(f"{name:<{max(width - 14, 20)}}", style=style)
+    line.append(f"{size(entry.size):>10}", style="not bold dim default")
+    return line
+
+
+class FilePicker(ModalScreen[Picked | None]):
+    """Space marks files, Enter takes the marked ones, or the one under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Cancel", id="picker.cancel"),
+        Binding("space", "mark", "Mark the file", id="picker.mark"),
+        Binding("backspace,left", "up", "Directory above", id="picker.up"),
+        Binding("right", "open", "Open the directory", id="picker.open"),
+        Binding("full_stop", "hidden", "Show or hide hidden files", id="picker.hidden"),
+        Binding("tilde", "home", "Home directory", id="picker.home"),
+        Binding("j", "move(1)", "Down", show=False),
+        Binding("k", "move(-1)", "Up", show=False),
+    ]
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+        self._entries: list[Entry] = []
+        self._marked: dict[Path, None] = {}  # in the order of marking
+        self._hidden = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="picker-box") as box:
+            box.border_title = "Choose circuit files"
+            yield Static(id="picker-directory", markup=False)
+            yield OptionList(id="picker-entries", markup=False, compact=True)
+            yield Static(id="picker-message", markup=False)
+            yield Hints(
+                (
+                    ("Enter", "open, take"),
+                    ("Space", "mark"),
+                    ("Left", "above"),
+                    (".", "hidden"),
+                    ("~", "home"),
+                    ("Esc", "cancel"),
+                )
+            )
+
+    def on_mount(self) -> None:
+        self._go(self._directory)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_entries)
+        self.call_after_refresh(self._show_directory)
+
+    def action_hidden(self) -> None:
+        """Shows or hides names that begin with a dot."""
+        self._hidden = not self._hidden
+        self._go(self._directory)
+
+    def action_home(self) -> None:
+        """Goes to the home directory."""
+        self._go(Path.home())
+
+    def action_up(self) -> None:
+        """Goes to the directory above, onto the one that was left."""
+        if self._directory.parent != self._directory:
+            self._go(self._directory.parent, onto=self._directory)
+
+    def action_open(self) -> None:
+        """Goes into the directory under the cursor."""
+        entry = self._under_cursor()
+        if entry is not None and entry.is_directory:
+            self._go(entry.path)
+
+    def action_move(self, by: int) -> None:
+        """Moves the cursor."""
+        entries = self.query_one(OptionList)
+        if by > 0:
+            entries.action_cursor_down()
+        else:
+            entries.action_cursor_up()
+
+    def action_mark(self) -> None:
+        """Marks the file under the cursor, or takes its mark away, and goes down."""
+        entry = self._under_cursor()
+        if entry is None or entry.is_directory:
+            return
+        if entry.path in self._marked:
+            del self._marked[entry.path]
+        else:
+            self._marked[entry.path] = None
+        self._show_entries()
+        self.query_one(OptionList).action_cursor_down()
+
+    @on(OptionList.OptionSelected)
+    def _enter(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        entry = self._under_cursor()
+        if entry is None:
+            return
+        if entry.is_directory:
+            self._go(entry.path)
+        else:
+            self.dismiss(Picked(list(self._marked) or [entry.path], self._directory))
+
+    def _go(self, directory: Path, onto: Path | None = None) -> None:
+        self.run_worker(self._read(directory, onto), group="read", exclusive=True)
+
+    async def _read(self, directory: Path, onto: Path | None) -> None:
+        try:
+            entries = await asyncio.to_thread(list_directory, directory, self._hidden)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._say(f"{directory.name or directory} cannot be opened: {reason}.")
+            return
+        self._directory, self._entries = directory, entries
+        self._show_directory()
+        paths = [entry.path for entry in entries]
+        self._say("" if entries else "This directory is empty.")
+        self._show_entries(paths.index(onto) if onto in paths else 0)
+
+    def _show_directory(self) -> None:
+        """The end of a long path says more than its beginning."""
+        line = self.query_one("#picker-directory", Static)
+        path = inert(str(self._directory))
+        room = max(line.content_size.width, 20)
+        shown = path if len(path) <= room else "…" + path[1 - room :]
+        line.update(Text(shown, style="bold"))
+
+    def _show_entries(self, highlighted: int | None = None) -> None:
+        entries = self.query_one(OptionList)
+        place = entries.highlighted if highlighted is None else highlighted
+        width = max(entries.size.width - 2, 40)
+        entries.set_options(
+            [
+                Option(entry_line(entry, entry.path in self._marked, width))
+                for entry in self._entries
+            ]
+        )
+        entries.highlighted = place if self._entries else None
+        if self._marked:
+            self._say(f"{len(self._marked)} marked")
+
+    def _under_cursor(self) -> Entry | None:
+        place = self.query_one(OptionList).highlighted
+        return self._entries[place] if place is not None and self._entries else None
+
+    def _say(self, words: str) -> None:
+        self.query_one("#picker-message", Static).update(Text(inert(words)))

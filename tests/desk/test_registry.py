@@ -1,0 +1,152 @@
+"""Rows by key: sets, twins, experiments counted through, and the managed jobs behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qtower.desk.registry import Changes, Registry
+from qtower.errors import JobStateError, NotFoundError
+from qtower.model import JobRow, Status
+
+
+def job(
+    job_id: str,
+    status: str = "QUEUED",
+    *,
+    place: int | None = None,
+    experiments: int | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    document: dict[str, Any] = {"job_id": job_id, "status": status, "tags": [], **more}
+    if place is not None:
+        document |= {"name": f"sweep_{place}_", "tags": ["ibmq_jobset_s1_"]}
+    if experiments is not None:
+        document["summary_data"] = {"summary": {"num_circuits": experiments}}
+    return document
+
+
+def never(job_id: str) -> Any:
+    raise AssertionError(f"the endpoint was asked for {job_id}")
+
+
+def absorb(registry: Registry, *documents: dict[str, Any], now: float = 10.0) -> Changes:
+    return registry.absorb(documents, now)
+
+
+def keys(changes: Changes) -> list[str]:
+    return sorted(row.key for row in changes.rows)
+
+
+def test_only_what_changed_is_told() -> None:
+    registry = Registry(never)
+    assert keys(absorb(registry, job("1"), job("2"))) == ["1", "2"]
+    assert not absorb(registry, job("1"), job("2"), now=20.0)
+    changes = absorb(registry, job("1", "RUNNING"), job("2"), now=30.0)
+    (row,) = changes.rows
+    assert (row.key, row.status, row.since, row.confirmed) == ("1", Status.RUNNING, 30.0, 30.0)
+    assert changes.finished == []
+    assert absorb(registry, job("1", "COMPLETED"), now=40.0).finished == ["1"]
+
+
+def test_jobs_of_a_set_are_keyed_by_their_place_and_counted_through() -> None:
+    registry = Registry(never)
+    absorb(registry, job("c", place=2, experiments=2), job("b", place=1, experiments=5))
+    assert registry.row("s1/1").start_index is None
+    changes = absorb(registry, job("a", place=0, experiments=3))
+    assert keys(changes) == ["s1/0", "s1/1", "s1/2"]
+    spans = [
+        (registry.row(f"s1/{i}").start_index, registry.row(f"s1/{i}").end_index) for i in range(3)
+    ]
+    assert spans == [(0, 2), (3, 7), (8, 9)]
+    alone = absorb(registry, job("x", experiments=4)).rows[0]
+    assert (alone.start_index, alone.end_index) == (0, 3)
+
+
+def test_a_hole_in_a_set_leaves_what_follows_unknown() -> None:
+    registry = Registry(never)
+    absorb(registry, job("a", place=0, experiments=3), job("c", place=2, experiments=1))
+    assert registry.row("s1/0").end_index == 2
+    assert registry.row("s1/2").start_index is None
+
+
+def test_a_twin_without_a_qobj_gives_up_its_place() -> None:
+    registry = Registry(never)
+    absorb(registry, job("ghost", "CREATING", place=0))
+    assert registry.row("s1/0").job_id == "ghost"
+    changes = absorb(registry, job("real", "QUEUED", place=0))
+    assert registry.row("s1/0").job_id == "real"
+    assert registry.row("ghost").job_id == "ghost"
+    assert keys(changes) == ["ghost", "s1/0"]
+    absorb(registry, job("ghost", "CANCELLED", place=0), job("real", "COMPLETED", place=0))
+    assert registry.row("s1/0").status is Status.DONE
+    assert registry.row("ghost").status is Status.CANCELLED
+
+
+def test_a_twin_that_comes_second_goes_by_its_id() -> None:
+    registry = Registry(never)
+    absorb(registry, job("real", "RUNNING", place=0), job("ghost", "CREATING", place=0))
+    absorb(registry, job("ghost", "CANCELLED", place=0), job("real", "RUNNING", place=0))
+    assert {row.key: row.job_id for row in registry.rows()} == {"s1/0": "real", "ghost": "ghost"}
+
+
+def submitted(status: Status = Status.INITIALIZING, **fields: Any) -> JobRow:
+    base = {"key": "s1/0", "set_id": "s1", "index": 0, "label": "Bell", "shots": 7}
+    return JobRow(status=status, **{**base, **fields})
+
+
+def test_a_row_that_is_being_sent_becomes_the_endpoint_s() -> None:
+    registry = Registry(never)
+    assert keys(registry.put([submitted(start_index=0, end_index=1)])) == ["s1/0"]
+    absorb(registry, job("1", "RUNNING", place=0))
+    row = registry.row("s1/0")
+    assert (row.job_id, row.status, row.label, row.shots) == ("1", Status.RUNNING, "Bell", 7)
+    assert not registry.put([submitted(job_id="1")]), "an older word does not undo a newer one"
+    assert registry.row("s1/0").status is Status.RUNNING
+
+
+def test_a_twin_seen_before_our_own_job_is_known_is_moved() -> None:
+    registry = Registry(never)
+    registry.put([submitted()])
+    absorb(registry, job("ghost", "CREATING", place=0))
+    registry.put([submitted(job_id="real")])
+    assert registry.row("s1/0").job_id == "real"
+    assert registry.row("ghost").job_id == "ghost"
+
+
+def test_the_journal_s_rows_are_confirmed_once() -> None:
+    registry = Registry(never)
+    registry.load(
+        [
+            JobRow(key="1", job_id="1", status=Status.DONE, confirmed=1.0, run_seconds=2.0),
+            JobRow(key="2", job_id="2", status=Status.QUEUED, confirmed=1.0),
+        ]
+    )
+    assert registry.row("2").confirmed is None
+    changes = absorb(registry, job("1", "COMPLETED"), job("2"))
+    assert keys(changes) == ["2"]
+    assert registry.row("1").run_seconds == 2.0
+
+
+def test_dropped_jobs_are_gone() -> None:
+    registry = Registry(never)
+    absorb(registry, job("1"), job("2", place=0))
+    assert sorted(registry.drop(["1", "2", "3"]).gone) == ["1", "s1/0"]
+    with pytest.raises(NotFoundError):
+        registry.row("1")
+    absorb(registry, job("2", place=0))
+    assert registry.row("s1/0").job_id == "2"
+
+
+def test_strange_documents_are_counted() -> None:
+    changes = absorb(Registry(never), {}, {"job_id": 3}, job("1", "NOVEL"))
+    assert changes.unreadable == 2
+    assert changes.rows[0].status is Status.UNKNOWN
+
+
+def test_a_job_without_an_id_has_no_managed_job() -> None:
+    registry = Registry(never)
+    registry.put([submitted()])
+    with pytest.raises(JobStateError, match="Bell"):
+        registry.managed_job("s1/0")

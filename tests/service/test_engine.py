@@ -1,0 +1,382 @@
+"""Real children with real Aer: started, killed, lost, and never left behind."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from qiskit import QuantumCircuit, assemble
+
+from qtower.service import payloads
+from qtower.service.engine import Engine, Outcome
+from qtower.service.payloads import Payloads
+
+SIMULATOR = "ibmq_qasm_simulator"
+PATIENCE = 30.0  # seconds: a machine may be slow, and no test depends on how slow
+
+
+def bell() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure([0, 1], [0, 1])
+    return circuit
+
+
+def endless() -> QuantumCircuit:
+    """Runs for minutes: every shot of it is simulated by itself, because of the early reset."""
+    circuit = QuantumCircuit(20, 1)
+    for _ in range(40):
+        for qubit in range(19):
+            circuit.rx(0.3, qubit)
+            circuit.cx(qubit, qubit + 1)
+        circuit.measure(19, 0)
+        circuit.reset(19)
+    return circuit
+
+
+def bad() -> QuantumCircuit:
+    circuit = QuantumCircuit(1, 1)
+    circuit.t(0)
+    circuit.measure(0, 0)
+    return circuit
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.02)
+
+
+class Job:
+    """A job given to an engine, and all that it said about it."""
+
+    def __init__(self, job_id: str, result_file: Path) -> None:
+        self.job_id = job_id
+        self.result_file = result_file
+        self.running = threading.Event()
+        self.outcomes: queue.Queue[Outcome] = queue.Queue()
+
+    def outcome(self) -> Outcome:
+        outcome = self.outcomes.get(timeout=PATIENCE)
+        assert self.result_file.exists() == outcome.has_result
+        return outcome
+
+
+class Desk:
+    """An engine, and the payloads of the jobs that it is given."""
+
+    def __init__(self, engine: Engine, store: Payloads) -> None:
+        self.engine = engine
+        self._store = store
+        self._numbers = itertools.count(1)
+
+    def start(self, circuit: QuantumCircuit, shots: int = 100, **options: object) -> Job:
+        job_id = f"{next(self._numbers):024x}"
+        qobj = assemble(circuit, shots=shots, **options).to_dict()
+        payloads.write(self._store.qobj_file(job_id), json.dumps(qobj).encode())
+        job = Job(job_id, self._store.result_file(job_id))
+        self.engine.start(
+            job_id,
+            SIMULATOR,
+            self._store.qobj_file(job_id),
+            job.result_file,
+            on_running=lambda at: job.running.set(),
+            on_outcome=job.outcomes.put,
+        )
+        return job
+
+    def start_endless(self) -> Job:
+        job = self.start(endless(), shots=100_000)
+        assert job.running.wait(PATIENCE)
+        return job
+
+
+def children() -> set[int]:
+    """Process ids of the engine's children, whoever's engine it is."""
+    return {
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE
+    }
+
+
+@pytest.fixture
+def before() -> set[int]:
+    """Children of this process that are none of ours."""
+    return children()
+
+
+@pytest.fixture
+def desk(before: set[int], tmp_path: Path) -> Iterator[Desk]:
+    engine = Engine(workers=2)
+    yield Desk(engine, Payloads(tmp_path / "payloads"))
+    engine.close()
+    until(lambda: children() <= before, "no child is left")
+
+
+def test_a_job_runs_and_its_result_is_there(desk: Desk) -> None:
+    job = desk.start(bell())
+    outcome = job.outcome()
+    assert outcome.kind == "completed"
+    assert job.running.is_set()
+    assert outcome.started is not None
+    assert outcome.ended is not None
+    assert time.time() - PATIENCE < outcome.started <= outcome.ended <= time.time()
+    result = json.loads(payloads.read(job.result_file))
+    assert result["results"][0]["data"]["counts"].keys() == {"0x0", "0x3"}
+
+
+def test_a_failing_job_says_why(desk: Desk) -> None:
+    outcome = desk.start(bad(), method="stabilizer").outcome()
+    assert (outcome.kind, outcome.has_result) == ("failed", True)
+    assert outcome.message
+    assert outcome.code
+
+
+def test_more_jobs_than_workers_wait_and_all_end_once(desk: Desk, before: set[int]) -> None:
+    jobs = [desk.start(bell()) for _ in range(12)]
+    assert [job.outcome().kind for job in jobs] == ["completed"] * 12
+    assert all(job.outcomes.empty() for job in jobs)
+    assert len(children() - before) <= 2
+
+
+def test_a_warm_worker_is_used_again(desk: Desk, before: set[int]) -> None:
+    desk.start(bell()).outcome()
+    workers = children() - before
+    desk.start(bell()).outcome()
+    assert children() - before == workers
+
+
+def test_cancelling_a_running_job_kills_it_and_no_other(desk: Desk) -> None:
+    doomed, spared = desk.start_endless(), desk.start_endless()
+    desk.engine.cancel(doomed.job_id)
+    assert doomed.outcome().kind == "cancelled"
+    assert desk.start(bell()).outcome().kind == "completed"
+    assert spared.outcomes.empty()
+    desk.engine.cancel(spared.job_id)
+    assert spared.outcome().kind == "cancelled"
+
+
+def test_a_cancelled_worker_is_replaced_before_it_is_needed(desk: Desk, before: set[int]) -> None:
+    job = desk.start_endless()
+    workers = children() - before
+    desk.engine.cancel(job.job_id)
+    job.outcome()
+    until(lambda: bool(children() - before - workers), "a new worker is there")
+
+
+def test_cancelling_at_the_start(desk: Desk) -> None:
+    job = desk.start(endless(), shots=100_000)
+    desk.engine.cancel(job.job_id)
+    assert job.outcome().kind == "cancelled"
+    assert job.outcomes.empty()
+
+
+def test_cancelling_one_that_waits(desk: Desk) -> None:
+    running = [desk.start_endless(), desk.start_endless()]
+    waiting = desk.start(bell())
+    desk.engine.cancel(waiting.job_id)
+    outcome = waiting.outcome()
+    assert (outcome.kind, outcome.started) == ("cancelled", None)
+    assert not waiting.running.is_set()
+    assert all(job.outcomes.empty() for job in running)
+
+
+def test_cancelling_too_late_or_what_is_not_there(desk: Desk) -> None:
+    job = desk.start(bell())
+    assert job.outcome().kind == "completed"
+    desk.engine.cancel(job.job_id)
+    desk.engine.cancel("f" * 24)
+    assert desk.start(bell()).outcome().kind == "completed"
+    assert job.outcomes.empty()
+    assert job.result_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("blow", "words"), [(signal.SIGKILL, "killed from outside"), (signal.SIGSEGV, "SIGSEGV")]
+)
+def test_a_child_that_dies_loses_its_job_and_nothing_else(
+    desk: Desk, before: set[int], blow: signal.Signals, words: str
+) -> None:
+    job = desk.start_endless()
+    (busiest,) = sorted(children() - before, key=_processor_seconds)[-1:]
+    os.kill(busiest, blow)
+    outcome = job.outcome()
+    assert outcome.kind == "lost"
+    assert words in outcome.message
+    assert not outcome.message.endswith(".")
+    assert outcome.started is not None
+    assert desk.start(bell()).outcome().kind == "completed"
+
+
+def test_an_idle_child_that_dies_is_replaced(desk: Desk, before: set[int]) -> None:
+    desk.start(bell()).outcome()
+    for child in children() - before:
+        os.kill(child, signal.SIGKILL)
+    assert desk.start(bell()).outcome().kind == "completed"
+
+
+def test_ctrl_c_and_a_closed_terminal_do_not_reach_the_children(
+    desk: Desk, before: set[int]
+) -> None:
+    desk.start(bell()).outcome()
+    workers = children() - before
+    for child in workers:
+        os.kill(child, signal.SIGINT)
+        os.kill(child, signal.SIGHUP)
+    assert desk.start(bell()).outcome().kind == "completed"
+    assert workers <= children()
+
+
+def test_children_inherit_no_descriptor_of_ours(desk: Desk, before: set[int]) -> None:
+    if sys.platform != "linux":
+        pytest.skip("reads /proc")
+    with open(os.devnull) as ours:  # noqa: PTH123 (its descriptor is what matters)
+        os.set_inheritable(ours.fileno(), True)
+        desk.start_endless()
+        for child in children() - before:
+            for descriptor in Path(f"/proc/{child}/fd").iterdir():
+                assert int(descriptor.name) <= 2 or "pipe:" in str(descriptor.readlink())
+
+
+def test_a_listener_that_fails_harms_no_other_job(desk: Desk, tmp_path: Path) -> None:
+    def fail(told: object) -> None:
+        raise RuntimeError("a listener's own fault")
+
+    file = tmp_path / "qobj"
+    payloads.write(file, json.dumps(assemble(bell()).to_dict()).encode())
+    desk.engine.start(
+        "e" * 24, SIMULATOR, file, tmp_path / "result", on_running=fail, on_outcome=fail
+    )
+    assert desk.start(bell()).outcome().kind == "completed"
+
+
+def test_closing_with_running_and_waiting_jobs(desk: Desk, before: set[int]) -> None:
+    jobs = [desk.start_endless(), desk.start_endless(), desk.start(bell())]
+    desk.engine.close()
+    assert children() <= before
+    assert [job.outcome().kind for job in jobs] == ["lost"] * 3
+    assert all(job.outcomes.empty() for job in jobs)
+    with pytest.raises(RuntimeError, match="closed"):
+        desk.start(bell())
+    desk.engine.cancel(jobs[0].job_id)
+    desk.engine.close()
+
+
+def test_an_engine_needs_a_worker() -> None:
+    with pytest.raises(ValueError, match="one worker"):
+        Engine(workers=0)
+
+
+def test_a_simulator_that_cannot_start_fails_the_job_and_does_not_try_for_ever(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    engine = Engine(workers=2)
+    try:
+        job = Desk(engine, Payloads(tmp_path)).start(bell())
+        outcome = job.outcome()
+        assert (outcome.kind, outcome.has_result) == ("failed", False)
+        assert "could not be started" in outcome.message
+    finally:
+        engine.close()
+    assert (tmp_path / "starts").read_text().count("started") <= 4
+
+
+def test_no_process_to_be_had_fails_all_that_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
+    engine = Engine(workers=2)
+    try:
+        desk = Desk(engine, Payloads(tmp_path))
+        jobs = [desk.start(bell()) for _ in range(3)]
+        assert [job.outcome().kind for job in jobs] == ["failed"] * 3
+        monkeypatch.undo()
+        assert desk.start(bell()).outcome().kind == "completed"
+    finally:
+        engine.close()
+
+
+PARENT = """
+import sys, threading, psutil
+from pathlib import Path
+from qtower.service.engine import Engine
+
+if __name__ == "__main__":
+    engine, running = Engine(workers=2), threading.Event()
+    engine.start("a" * 24, "ibmq_qasm_simulator", Path(sys.argv[1]), Path(sys.argv[2]),
+                 on_running=lambda at: running.set(), on_outcome=print)
+    running.wait()
+    print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_no_child_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
+    file = tmp_path / "qobj"
+    payloads.write(file, json.dumps(assemble(endless(), shots=100_000).to_dict()).encode())
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(file), str(tmp_path / "result")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        assert parent.stdout is not None
+        workers = [int(number) for number in parent.stdout.readline().split()]
+        assert workers
+        parent.kill()
+    until(lambda: not any(_lives(pid) for pid in workers), "the workers are gone")
+
+
+WATCHED = """
+import os, sys, time
+from qtower.service import worker
+
+# As on a system without prctl: what holds the interpreter's lock cannot watch for itself.
+worker._watch_from_beside(int(sys.argv[1]))
+print("watched", flush=True)
+time.sleep(600)
+"""
+
+
+def test_where_the_kernel_does_not_help_a_watcher_does() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    watched = subprocess.Popen(
+        [sys.executable, "-c", WATCHED, str(parent.pid)], stdout=subprocess.PIPE, text=True
+    )
+    with parent, watched:
+        assert watched.stdout is not None
+        assert watched.stdout.readline() == "watched\n"
+        (watcher,) = psutil.Process(watched.pid).children()
+        parent.kill()
+        parent.wait()
+        assert watched.wait(PATIENCE) == -signal.SIGKILL
+    until(lambda: not _lives(watcher.pid), "the watcher is gone")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _processor_seconds(pid: int) -> float:
+    return float(psutil.Process(pid).cpu_times().user)

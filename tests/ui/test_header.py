@@ -1,0 +1,91 @@
+"""The header and the words in place of an empty list."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from rich.cells import cell_len
+
+from qtower.model import Link, Status
+from qtower.ui.header import Standing, connection_words, header_lines
+from qtower.ui.situation import situation, too_small
+from tests.ui.conftest import NOW, connected
+
+
+def standing(link: Link = Link.LIVE, **fields: object) -> Standing:
+    return Standing("lab", connected(link, **fields).connection)
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (Standing("lab"), "starting: reading the journal"),
+        (standing(Link.STARTING), "starting: loading the provider"),
+        (standing(Link.STARTING, detail="starting the service"), "starting: starting the service"),
+        (standing(), "live"),
+        (standing(confirmed=NOW - 12), "live, 12 s old"),
+        (standing(confirmed=NOW - 200), "live, 3 min old"),
+        (standing(confirmed=None), "live: reading the jobs"),
+        (standing(Link.OFFLINE, detail="no route"), "offline since 22:13: no route"),
+        (standing(Link.REFUSED, detail="bad token"), "login refused: bad token"),
+        (Standing("lab", agent_up=False, agent_detail="It ended."), "agent restarting: It ended."),
+    ],
+)
+def test_the_connection_in_words(known: Standing, words: str) -> None:
+    assert connection_words(known, NOW).text == words
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 80, 160])
+@pytest.mark.parametrize("height", [1, 2])
+def test_the_header_fits(width: int, height: int) -> None:
+    known = standing(Link.OFFLINE, detail="a long reason \x1b[31m with 宽字符 " * 5)
+    lines = header_lines(known, {Status.DONE: 3, Status.ERROR: 2}, 1, NOW, width, height)
+    assert len(lines) == height
+    for line in lines:
+        text = "".join(part.text for part in line)
+        assert cell_len(text) <= width
+        assert "\x1b" not in text
+
+
+def test_the_header_names_account_endpoint_and_counts() -> None:
+    lines = header_lines(standing(), {Status.DONE: 3, Status.RUNNING: 2}, None, NOW, 80, 2)
+    assert ["".join(part.text for part in line).split("  ") for line in lines] == [
+        [" qtower", "lab", "local service", "live"],
+        [" 5 jobs: 2 running 3 done"],
+    ]
+    remote = standing(local_service=False)
+    assert "http://127.0.0.1:8000/api" in str(header_lines(remote, {}, None, NOW, 80, 2))
+    assert "4 of 5 jobs" in str(header_lines(remote, {Status.DONE: 5}, 4, NOW, 80, 1))
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (Standing("lab"), "Reading the journal."),
+        (standing(Link.STARTING), "Connecting to the local service."),
+        (standing(Link.REFUSED, detail="bad token"), "bad token"),
+        (standing(Link.OFFLINE, detail="no route"), "no route"),
+        (standing(confirmed=None), "Reading the jobs."),
+        (standing(), "Press  d"),
+        (Standing("lab", agent_up=False, agent_detail="It died."), "It died."),
+    ],
+)
+def test_an_empty_list_says_why(known: Standing, words: str) -> None:
+    assert words in situation(known, 0, 0, "")
+    assert situation(known, 1, 1, "") == ""
+
+
+def test_a_filter_that_matches_nothing_says_how_to_leave_it() -> None:
+    assert "Esc" in situation(standing(), 5, 0, "xyz")
+
+
+@pytest.mark.parametrize(("size", "small"), [((40, 10), False), ((39, 10), True), ((80, 9), True)])
+def test_a_terminal_that_is_too_small_is_told(size: tuple[int, int], small: bool) -> None:
+    assert bool(too_small(*size)) is small

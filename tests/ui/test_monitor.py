@@ -1,0 +1,393 @@
+"""The monitor as a person uses it; the agent is the test."""
+
+from __future__ import annotations
+
+import queue
+from types import SimpleNamespace
+
+import pytest
+from textual.widgets import Button, Input
+
+from qtower import model
+from qtower.agent.link import LinkState
+from qtower.errors import NetworkError
+from qtower.model import CancelOutcome, Link, Status
+from qtower.ui.app import TowerApp
+from qtower.ui.board import Entry
+from qtower.ui.joblist import JobList
+from qtower.ui.screens.confirm import ConfirmScreen
+from qtower.ui.screens.details import DetailsScreen
+from qtower.ui.screens.help import HelpScreen
+from qtower.ui.screens.monitor import MonitorScreen
+from qtower.ui.screens.submit import SubmitScreen
+from qtower.ui.signs import UNICODE
+from tests.ui.conftest import (
+    NOW,
+    TestLink,
+    Told,
+    connected,
+    job,
+    job_set,
+    rows,
+    screen_text,
+    until,
+)
+
+SIZES = [(80, 24), (160, 48)]
+
+
+def notices(app: TowerApp) -> str:
+    return "\n".join(f"{notice.title}: {notice.message}" for notice in app._notifications)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_empty_list_says_what_to_press(
+    tower: TowerApp, tell: Told, size: tuple[int, int]
+) -> None:
+    async with tower.run_test(size=size) as pilot:
+        await until(pilot, lambda: "Reading the journal" in screen_text(pilot))
+        await tell(pilot, connected())
+        text = screen_text(pilot)
+        assert "Press  d  to submit the sample circuits" in text
+        assert "local service  live" in text
+        assert " d samples  n submit " in text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_d_submits_the_samples_once(
+    tower: TowerApp, link: TestLink, tell: Told, size: tuple[int, int]
+) -> None:
+    def send(request: model.SubmitSamples) -> model.Submitted:
+        link.on_event(rows(job_set("samples", Status.INITIALIZING, Status.INITIALIZING)))
+        return model.Submitted(set_id="samples", name="qtower samples", keys=["a", "b"])
+
+    link.answers[model.SubmitSamples] = send
+    async with tower.run_test(size=size) as pilot:
+        await tell(pilot, connected())
+        await pilot.press("d")
+        await until(pilot, lambda: "circuit 1" in screen_text(pilot))
+        assert "2 jobs: 2 starting" in screen_text(pilot)
+        await pilot.press("d")
+        assert "while the list is empty" in notices(tower)
+        assert link.asked == [model.SubmitSamples()]
+
+
+async def test_rows_counts_and_a_line_for_each_job(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(
+            pilot,
+            connected(),
+            rows(job_set("s", Status.DONE, Status.RUNNING), job("x", Status.ERROR)),
+        )
+        text = screen_text(pilot)
+        assert "3 jobs: 1 running 1 done 1 error" in text
+        assert "▾ set s" in text
+        await tell(pilot, rows(job("x", Status.CANCELLED), gone=["s/0"]))
+        assert "2 jobs: 1 running 1 cancelled" in screen_text(pilot)
+
+
+@pytest.mark.parametrize(
+    ("key", "tab"),
+    [("enter", "summary"), ("r", "result"), ("e", "error"), ("o", "qobj")],
+)
+async def test_keys_that_open_details(tower: TowerApp, tell: Told, key: str, tab: str) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job_set("s", Status.DONE)))
+        await pilot.press(key)
+        assert isinstance(tower.screen, MonitorScreen)  # a set has no details of its own
+        if key == "enter":
+            assert len(tower.board.entries) == 1
+            await pilot.press(key)
+        else:
+            assert "go to one of its jobs first" in notices(tower)
+        await pilot.press("j", key)
+        await until(pilot, lambda: isinstance(tower.screen, DetailsScreen))
+        assert tower.screen.key == "s/0"  # type: ignore[attr-defined]
+        await tell(pilot, rows(job("s/0", Status.ERROR, set_id="s", index=0)))
+        await pilot.press("escape")
+        await until(pilot, lambda: "✗ ERROR" in screen_text(pilot))
+
+
+async def test_n_opens_the_submission(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected())
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(tower.screen, SubmitScreen))
+
+
+# -- cancel ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["enter", "n", "escape"])
+async def test_cancel_asks_by_name_and_no_is_the_default(
+    tower: TowerApp, link: TestLink, tell: Told, answer: str
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("id77", Status.RUNNING, label="Long [/b]")))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await pilot.pause()
+        text = screen_text(pilot)
+        for fact in ("Cancel this job?", "Long [/b]", "id77", "RUNNING", "ibmq_qasm_simulator"):
+            assert fact in text
+        assert tower.screen.query_one("#no", Button).has_focus
+        await pilot.press(answer)
+        await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
+        assert link.asked == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (("cancelled", "", Status.CANCELLED), "Long was cancelled."),
+        (("too_late", "", Status.DONE), "Too late: Long is DONE already."),
+        (("refused", "Not yours.", Status.RUNNING), "Long was not cancelled: Not yours."),
+    ],
+)
+@pytest.mark.parametrize("keys", [["y"], ["right", "enter"]])
+async def test_the_outcome_of_a_cancel_is_shown(
+    tower: TowerApp,
+    link: TestLink,
+    tell: Told,
+    keys: list[str],
+    outcome: tuple[str, str, Status],
+    words: str,
+) -> None:
+    link.answers[model.Cancel] = lambda request: CancelOutcome(
+        key=request.key, outcome=outcome[0], message=outcome[1], status=outcome[2]
+    )
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("k", Status.RUNNING, label="Long")))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await pilot.press(*keys)
+        await until(pilot, lambda: words in notices(tower), words)
+        assert link.asked == [model.Cancel(key="k")]
+
+
+async def test_cancel_on_a_set_counts_its_unfinished_jobs(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    def answer(request: model.Cancel) -> CancelOutcome:
+        if request.key == "s/3":
+            raise NetworkError("No answer.")
+        return CancelOutcome(
+            key=request.key, outcome="cancelled", message="", status=Status.CANCELLED
+        )
+
+    link.answers[model.Cancel] = answer
+    statuses = [Status.DONE, Status.RUNNING, Status.QUEUED, Status.QUEUED]
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job_set("s", *statuses)))
+        await pilot.press("c")
+        await until(pilot, lambda: "Cancel 3 jobs of this set?" in screen_text(pilot))
+        await pilot.press("y")
+        sentence = "set s: 2 of 3 jobs cancelled, 1 refused: No answer."
+        await until(pilot, lambda: sentence in notices(tower), notices(tower))
+        assert {request.key for request in link.asked if isinstance(request, model.Cancel)} == {
+            "s/1",
+            "s/2",
+            "s/3",
+        }
+
+
+async def test_jobs_that_vanish_while_the_question_is_open_are_left_alone(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("k", Status.RUNNING)))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await tell(pilot, rows(gone=["k"]))
+        await pilot.press("y")
+        await until(pilot, lambda: "not listed any more" in notices(tower))
+        assert link.asked == []
+
+
+async def test_what_has_ended_cannot_be_cancelled(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job_set("s", Status.DONE, Status.ERROR)))
+        await pilot.press("c", "j", "c")
+        assert "All jobs of this set have ended" in notices(tower)
+        assert "circuit 0 is DONE already" in notices(tower)
+
+
+async def test_keys_on_an_empty_list_say_why_not(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected())
+        await pilot.press("c", "r", "e", "o", "enter", "space", "left", "j", "G")
+        assert notices(tower).count("There is no job in the list yet.") == 5
+
+
+# -- filter ------------------------------------------------------------------------------------
+
+
+async def test_filter_keeps_with_enter_and_clears_with_escape(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a", label="Bell"), job("b", label="Grover")))
+        await pilot.press("slash", *"bell")
+        await until(pilot, lambda: "Grover" not in screen_text(pilot))
+        assert "1 of 2 jobs" in screen_text(pilot)
+        await pilot.press("enter")
+        assert tower.screen.query_one(JobList).has_focus
+        assert "filter: bell" in screen_text(pilot)
+        assert tower.screen.query_one(JobList).cursor == Entry("", "a")
+        await pilot.press("escape")
+        await until(pilot, lambda: "Grover" in screen_text(pilot))
+        assert "filter:" not in screen_text(pilot)
+        assert tower.screen.query_one(JobList).cursor == Entry("", "a")
+
+
+async def test_letters_in_the_filter_are_letters(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        await pilot.press("slash", *"qcdn?")
+        assert tower.screen.query_one("#filter", Input).value == "qcdn?"
+        await until(pilot, lambda: 'No job matches "qcdn?"' in screen_text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: "name of a" in screen_text(pilot))
+
+
+# -- connection --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("news", "words"),
+    [
+        (connected(Link.OFFLINE, detail="no route"), "offline since"),
+        (connected(Link.REFUSED, detail="bad token"), "login refused: bad token"),
+        (connected(Link.STARTING), "starting: loading the provider"),
+    ],
+)
+async def test_rows_stand_whatever_the_connection(
+    tower: TowerApp, tell: Told, news: model.Connected, words: str
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")), news)
+        assert words in screen_text(pilot)
+        assert "name of a" in screen_text(pilot)
+
+
+async def test_a_dead_agent_is_named_and_the_rows_stay(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        link.on_state(LinkState(up=False, detail="The agent ended: killed."))
+        await until(
+            pilot, lambda: "agent restarting: The agent ended: killed." in screen_text(pilot)
+        )
+        assert "name of a" in screen_text(pilot)
+        link.on_state(LinkState(up=True, restarts=1))
+        await until(pilot, lambda: "live" in screen_text(pilot))
+
+
+async def test_refresh_asks_and_a_failure_is_shown(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "This agent has no answer." in notices(tower))
+        link.answers[model.Refresh] = lambda request: connected().connection
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "All jobs were read." in notices(tower))
+
+
+async def test_notices_of_the_agent_are_shown_as_text(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24), notifications=True) as pilot:
+        notice = model.Notice(level="warning", title="[b]odd", text="a [/b] \x1b[2J tag")
+        await tell(pilot, notice)
+        await until(pilot, lambda: "a [/b] ␛[2J tag" in screen_text(pilot))
+        assert "[b]odd" in screen_text(pilot)
+
+
+# -- the shell ---------------------------------------------------------------------------------
+
+
+async def test_help_and_palette_open_and_close(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(tower.screen, HelpScreen))
+        assert "Cancel the job, or every unfinished job" in screen_text(pilot)
+        await pilot.press("q")
+        assert isinstance(tower.screen, MonitorScreen)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Filter by text (/)" in screen_text(pilot))
+        await pilot.press(*"refresh", "enter")
+        await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
+        await until(pilot, lambda: "This agent has no answer." in notices(tower))
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_quitting_closes_the_link(
+    tower: TowerApp, link: TestLink, tell: Told, key: str
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected())
+        await pilot.press(key)
+    assert link.closed
+    assert tower.return_code == 0
+
+
+async def test_ctrl_c_quits_from_a_text_field_too(tower: TowerApp, link: TestLink) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await pilot.press("slash", "a", "ctrl+c")
+    assert link.closed
+
+
+async def test_a_small_terminal_is_told_and_recovers(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(30, 8)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        assert "qtower needs 40x10" in screen_text(pilot).replace("\n", " ")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "name of a" in screen_text(pilot))
+
+
+async def test_low_terminals_have_a_header_of_one_line(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 12)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        assert screen_text(pilot).splitlines()[0].endswith("live  1 job: 1 done")
+        assert "STATUS" in screen_text(pilot).splitlines()[1]
+
+
+async def test_thousands_of_rows_in_chunks(tower: TowerApp, tell: Told) -> None:
+    chunks = [rows([job(f"k{c}-{i}", created=NOW - c) for i in range(1000)]) for c in range(5)]
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), *chunks)
+        assert "5000 jobs: 5000 done" in screen_text(pilot)
+        await pilot.press("G")
+        assert tower.screen.query_one(JobList).cursor == tower.board.entries[-1]
+
+
+async def test_a_slow_terminal_is_not_sent_more_than_it_takes(
+    tower: TowerApp, link: TestLink, tell: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a", Status.RUNNING)))
+        waiting: queue.Queue[str] = queue.Queue()
+        for _ in range(10):
+            waiting.put("a screen")
+        writer = SimpleNamespace(_queue=waiting)
+        monkeypatch.setattr(tower._driver, "_writer_thread", writer, raising=False)
+        for number in range(100):
+            link.on_event(rows(job("a", Status.RUNNING, name=f"name {number}")))
+        await pilot.pause(0.2)
+        assert tower.news_waits
+        assert "name of a" in screen_text(pilot)
+        waiting.queue.clear()
+        await until(pilot, lambda: "name 99" in screen_text(pilot))
+
+
+async def test_without_colour_every_state_can_be_told(
+    link: TestLink, monkeypatch: pytest.MonkeyPatch, tell: Told
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = TowerApp(link.connect, "local", clock=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows([job(status, status) for status in Status]))
+        text = screen_text(pilot)
+        for status in Status:
+            assert f"{UNICODE.status[status]} {status.value}" in text
+        assert text.count("▌") == 1
