@@ -50,3 +50,10 @@ def test_without_a_runtime_directory_nothing_is_scribbled_on_the_terminal(home: 
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stderr == ""
+
+
+def test_the_runtime_directory_is_the_same_the_second_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "made" / "by-us"))
+    assert paths.runtime_dir() == paths.runtime_dir() == home / "made" / "by-us" / "qtower"

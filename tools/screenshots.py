@@ -32,7 +32,12 @@ class Studio:
     def __init__(self, app: TowerApp, pilot: Pilot[None], size: tuple[int, int]) -> None:
         self.app = app
         self.pilot = pilot
-        self.suffix = f"{size[0]}x{size[1]}"
+        self.size = size
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        """Goes on with a terminal of another size."""
+        self.size = size
+        await self.pilot.resize_terminal(*size)
 
     async def until(self, reached: Callable[[], bool], what: str) -> None:
         """Lets the app run until `reached()` holds.
@@ -56,7 +61,7 @@ class Studio:
         await self.pilot.press(*keys)
         await self.until(self.shows(wait_for), f"{wait_for!r} for {name}")
         await self.pilot.pause()
-        file = DIRECTORY / f"{name}-{self.suffix}.svg"
+        file = DIRECTORY / f"{name}-{self.size[0]}x{self.size[1]}.svg"
         file.write_text(self.app.export_screenshot(title="qtower"))
 
     async def go_to(self, words: str) -> None:
@@ -70,7 +75,9 @@ class Studio:
 
 async def first_visit(studio: Studio) -> None:
     """From the empty list to samples of which one still runs."""
-    await studio.take("empty", wait_for="submit the sample circuits")
+    for size in reversed(SIZES):
+        await studio.resize(size)
+        await studio.take("empty", wait_for="submit the sample circuits")
     await studio.pilot.press("d")
     await studio.until(
         lambda: studio.counts(Status.RUNNING) == 1 and studio.counts(Status.ERROR) == 1,

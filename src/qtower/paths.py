@@ -33,9 +33,12 @@ def runtime_dir() -> Path:
     """Token, port and lock of the running local service: a private directory, made if missing."""
     with warnings.catch_warnings():
         # Over ssh there is often no XDG_RUNTIME_DIR; the fallback that is taken then is a good one.
+        # Made by platformdirs, whose parents are private: it takes no others the next time.
         warnings.simplefilter("ignore")
         try:
-            return private_dir(platformdirs.user_runtime_path(APP, appauthor=False))
+            return private_dir(
+                platformdirs.user_runtime_path(APP, appauthor=False, ensure_exists=True)
+            )
         except PermissionError as error:
             raise StorageError(f"The runtime directory cannot be used: {error}.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 
@@ -24,7 +25,7 @@ def test_a_hung_call_does_not_hold_up_the_next() -> None:
 def test_idle_threads_are_used_again() -> None:
     crew, done = Crew("reuse"), queue.SimpleQueue[int]()
     for number in range(200):
-        crew.run(lambda number=number: done.put(number))  # type: ignore[misc]
+        crew.run(functools.partial(done.put, number))
         assert done.get(timeout=20) == number
     names = [thread.name for thread in threading.enumerate()]
     assert sum(name.startswith("reuse-") for name in names) <= 3

@@ -43,6 +43,10 @@ def of_set(ear: Ear, set_id: str) -> list[model.JobRow]:
     return sorted(rows, key=lambda row: row.index or 0)
 
 
+def until_final(ear: Ear, key: str) -> None:
+    ear.until(lambda: key in ear.rows and ear.rows[key].status.final)
+
+
 def test_a_set_of_another_program_appears_and_is_followed(
     service: Endpoint, tmp_path: Path
 ) -> None:
@@ -201,8 +205,7 @@ def test_two_desks_on_one_journal(service: Endpoint, tmp_path: Path) -> None:
         other.wait_ready(60)
         job = provider_of(service).get_backend("ibmq_qasm_simulator").run(bells())
         for ear in (first, second):
-            ear.until(lambda ear=ear: job.job_id() in ear.rows)  # type: ignore[misc]
-            ear.until(lambda ear=ear: ear.rows[job.job_id()].status.final)  # type: ignore[misc]
+            until_final(ear, job.job_id())
         assert first.notices == second.notices == []
 
 

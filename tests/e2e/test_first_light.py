@@ -81,7 +81,7 @@ def test_from_make_run_to_counts_on_screen(environment: dict[str, str]) -> None:
     with terminal(environment) as tower:
         tower.wait_for(lambda text: "live" in text and re.search(r"\bd\b", text) is not None)
         tower.press("d")
-        tower.wait_for("bell")
+        tower.wait_for("Bell")
         filtered(tower, "bell")
         tower.wait_for("DONE", 120)
         tower.press("j", "r")
@@ -93,7 +93,7 @@ def test_from_make_run_to_counts_on_screen(environment: dict[str, str]) -> None:
 
     # The same jobs are there at once, before the provider is loaded.
     with terminal(environment, 160, 48) as tower:
-        tower.wait_for("bell", 20)
+        tower.wait_for("Bell", 20)
         filtered(tower, "long")
         tower.wait_for("RUNNING", 120)
         tower.press("j", "c")
@@ -101,7 +101,7 @@ def test_from_make_run_to_counts_on_screen(environment: dict[str, str]) -> None:
         tower.press("y")
         tower.wait_for("CANCELLED", 30)
         tower.press("escape")
-        filtered(tower, "error")
+        filtered(tower, "fails")
         tower.wait_for("ERROR", 120)
         tower.press("j", "e")
         tower.wait_for("The following experiments failed", 30)

@@ -302,16 +302,18 @@ def test_a_simulator_that_cannot_start_fails_the_job_and_does_not_try_for_ever(
 def test_no_process_to_be_had_fails_all_that_wait(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
-    engine = Engine(workers=2)
+    engine: Engine | None = None
     try:
-        desk = Desk(engine, Payloads(tmp_path))
-        jobs = [desk.start(bell()) for _ in range(3)]
-        assert [job.outcome().kind for job in jobs] == ["failed"] * 3
-        monkeypatch.undo()
+        with monkeypatch.context() as without_python:
+            without_python.setattr(sys, "executable", str(tmp_path / "missing"))
+            engine = Engine(workers=2)
+            desk = Desk(engine, Payloads(tmp_path))
+            jobs = [desk.start(bell()) for _ in range(3)]
+            assert [job.outcome().kind for job in jobs] == ["failed"] * 3
         assert desk.start(bell()).outcome().kind == "completed"
     finally:
-        engine.close()
+        if engine is not None:
+            engine.close()
 
 
 PARENT = """

@@ -200,7 +200,6 @@ def test_one_that_cannot_start_says_where_to_look(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ServiceError, match="ended while it was starting") as refused:
         local.ensure_running()
     assert str(local.log_file()) in str(refused.value)
-    monkeypatch.undo()
     assert not (paths.runtime_dir() / "service.json").exists()
 
 

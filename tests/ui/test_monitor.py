@@ -320,6 +320,19 @@ async def test_help_and_palette_open_and_close(tower: TowerApp, tell: Told) -> N
         await until(pilot, lambda: "This agent has no answer." in notices(tower))
 
 
+async def test_the_theme_can_be_chosen_from_the_palette(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        await pilot.press("ctrl+p", *"theme")
+        await until(pilot, lambda: "Change the theme" in screen_text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "textual-light" in screen_text(pilot))
+        await pilot.press(*"textual-light")
+        await until(pilot, lambda: "gruvbox" not in screen_text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: tower.theme == "textual-light")
+
+
 @pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
 async def test_quitting_closes_the_link(
     tower: TowerApp, link: TestLink, tell: Told, key: str

@@ -38,10 +38,8 @@ def take_stdout(log_file: Path | None) -> int:
 def leave_stdout(log_file: Path) -> None:
     """Logs and warnings lead to `log_file`; standard output and error stay the program's.
 
-    For a command that talks to its user itself. The provider, which is not loaded yet, gives its
-    logger a stream of its own unless it is named a file.
+    For a command that talks to its user itself.
     """
-    os.environ.setdefault("QISKIT_IBMQ_PROVIDER_LOG_FILE", os.devnull)
     _log_by(
         RotatingFileHandler(
             log_file, maxBytes=_LOG_BYTES, backupCount=1, errors="backslashreplace", delay=True

@@ -45,6 +45,8 @@ def refuse_cancel(row: JobRow) -> CancelOutcome | None:
     """The outcome for a job that cannot be cancelled, known without asking; else None."""
     if row.status is Status.SUBMIT_FAILED:
         return _outcome(row, "refused", "The job was never submitted.", row.status)
+    if row.status is Status.CANCELLED:
+        return _outcome(row, "cancelled", "The job had been cancelled before.", row.status)
     if not row.job_id:
         words = "The job is still being sent and has no id yet: cancel it once it has one."
         return _outcome(row, "refused", words, row.status)

@@ -9,41 +9,30 @@ upload is overdue. Nothing polls. Whether a job may take a step is decided by th
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
-import msgspec
-from sqlalchemy.exc import OperationalError
-
-from qtower.service import payloads as payload_files
 from qtower.service import statuses
 from qtower.service.devices import Device
-from qtower.service.documents import summary_document
 from qtower.service.engine import Engine, Outcome
 from qtower.service.line import Line, Place
 from qtower.service.payloads import Payloads
-from qtower.service.qobjs import InvalidQobj, check_qobj
 from qtower.service.records import Change, StoredJob
-from qtower.service.store import Store
+from qtower.service.steps import Step, until_stored
+from qtower.service.store import Store, sentence
+from qtower.service.validation import Validation
 from qtower.service.watchers import Watchers
 
 UPLOAD_SECONDS = 15 * 60.0  # how long a job waits for its qobj
 MAX_ATTEMPTS = 3
 
-_CHECKERS = 2  # one large qobj must not hold up all others
-_RETRY_SECONDS = 1.0
-_INTERNAL = 5000
-_QOBJ_LOST = 5001
 _LOST_TOO_OFTEN = 5203  # IBM API: "Failed to run job."
 
-_Event: TypeAlias = Callable[[], None]
 _Told = TypeVar("_Told")
 
 logger = logging.getLogger(__name__)
@@ -63,16 +52,17 @@ class Dispatcher:
     ) -> None:
         self._store = store
         self._payloads = payloads
-        self._devices = devices
         self._engine = engine
         self._watchers = watchers
         self._upload_seconds = upload_seconds
         self._line = Line(engine.workers, store.recent_run_seconds())
         self._unfinished: set[str] = set()
         self._uploads: dict[str, float] = {}  # jobs without a qobj, and until when; oldest first
-        self._events: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._checkers = ThreadPoolExecutor(_CHECKERS, thread_name_prefix="checker")
+        self._validation = Validation(
+            store, payloads, devices, self._closing, self._publish, self._queue
+        )
         self._thread = threading.Thread(target=self._work, name="dispatcher", daemon=True)
 
     # -- for the routes, on any thread ---------------------------------------------------------
@@ -97,7 +87,7 @@ class Dispatcher:
             return False
         self._uploads.pop(job_id, None)
         self._publish(change)
-        self._check_later(job_id)
+        self._validation.submit(job_id)
         return True
 
     def cancel(self, job_id: str) -> bool:
@@ -128,7 +118,7 @@ class Dispatcher:
     def close(self) -> None:
         """Ends all children; what was running goes back into the queue of the next run."""
         self._closing.set()
-        self._checkers.shutdown(wait=False, cancel_futures=True)
+        self._validation.close()
         self._engine.close()
         self._events.put(None)
         self._thread.join()
@@ -143,7 +133,7 @@ class Dispatcher:
                 event = self._expire_uploads
             if event is None:
                 return
-            self._perform(event)
+            until_stored(event, self._closing)
 
     def _dispatch(self) -> None:
         while not self._closing.is_set() and (job_id := self._line.take()) is not None:
@@ -212,7 +202,7 @@ class Dispatcher:
             at=outcome.ended,
             has_result=outcome.has_result,
             run_seconds=seconds,
-            error_message=_sentence(outcome.message) or None,
+            error_message=sentence(outcome.message) or None,
             error_code=outcome.code or None,
         )
 
@@ -226,7 +216,7 @@ class Dispatcher:
         if job.attempts < MAX_ATTEMPTS and job.status == statuses.RUNNING:
             logger.warning("job lost, runs again", extra={"job": job_id, "reason": outcome.message})
             return self._store.put_back(job_id)
-        return self._fail(job_id, statuses.ERROR_RUNNING_JOB, outcome.message, outcome.code)
+        return self._store.fail(job_id, statuses.ERROR_RUNNING_JOB, outcome.message, outcome.code)
 
     def _drop_result(self, job_id: str) -> None:
         job = self._store.listed_job(job_id)
@@ -245,60 +235,10 @@ class Dispatcher:
         for job_id in [job_id for job_id, until in list(self._uploads.items()) if until <= now]:
             change = self._store.move(job_id, statuses.CANCELLED, (statuses.CREATING,))
             self._uploads.pop(job_id, None)
-            if change is not None:
+            if change is None:
+                self._unfinished.discard(job_id)
+            else:
                 self._publish(change)
-
-    # -- validation, on a checker's thread -----------------------------------------------------
-
-    def _check(self, job_id: str) -> None:
-        unchecked = (statuses.CREATED, statuses.VALIDATING, statuses.VALIDATED)
-        change = self._store.move(job_id, statuses.VALIDATING, unchecked)
-        job = self._store.listed_job(job_id)
-        if change is None or job is None:
-            return
-        self._publish(change)
-        change = self._checked(job)
-        if change is None:
-            return
-        self._publish(change)
-        if change.status != statuses.VALIDATED:
-            return
-        change = self._store.move(job_id, statuses.QUEUED, (statuses.VALIDATED,))
-        if change is not None:
-            self._enqueue(change)
-            self._publish(change)
-            self._events.put(self._dispatch)
-
-    def _check_later(self, job_id: str) -> None:
-        with contextlib.suppress(RuntimeError):  # the service is ending: at the next start
-            self._checkers.submit(self._perform, partial(self._check, job_id))
-
-    def _checked(self, job: StoredJob) -> Change | None:
-        """Stores what the check found; None if the job was cancelled meanwhile."""
-        invalid = statuses.ERROR_VALIDATING_JOB
-        device = self._devices.get(job.backend)
-        if device is None:
-            return self._fail(job.id, invalid, "The backend is no longer available", _INTERNAL)
-        try:
-            raw = payload_files.read(self._payloads.qobj_file(job.id))
-            summary = check_qobj(raw, device)
-        except InvalidQobj as error:
-            return self._fail(job.id, invalid, error.message, error.code)
-        except OSError:
-            logger.exception("the qobj cannot be read", extra={"job": job.id})
-            creating = statuses.ERROR_CREATING_JOB
-            return self._fail(job.id, creating, "The stored qobj cannot be read", _QOBJ_LOST)
-        except Exception:
-            logger.exception("the check of a qobj failed", extra={"job": job.id})
-            message = "The qobj could not be checked; the service's log says why"
-            return self._fail(job.id, invalid, message, _INTERNAL)
-        return self._store.move(
-            job.id,
-            statuses.VALIDATED,
-            (statuses.VALIDATING,),
-            shots=summary.shots,
-            summary=msgspec.json.encode(summary_document(summary)).decode(),
-        )
 
     # -- shared --------------------------------------------------------------------------------
 
@@ -312,7 +252,7 @@ class Dispatcher:
         elif job.status == statuses.RUNNING:
             self._resume_running(job)
         else:
-            self._check_later(job.id)
+            self._validation.submit(job.id)
 
     def _resume_running(self, job: StoredJob) -> None:
         if job.attempts < MAX_ATTEMPTS:
@@ -322,45 +262,27 @@ class Dispatcher:
                 self._publish(change)
             return
         message = f"The service ended {job.attempts} times while this job was running"
-        change = self._fail(job.id, statuses.ERROR_RUNNING_JOB, message, _LOST_TOO_OFTEN)
+        change = self._store.fail(job.id, statuses.ERROR_RUNNING_JOB, message, _LOST_TOO_OFTEN)
         if change is not None:
             self._publish(change)
 
+    def _queue(self, change: Change) -> None:
+        self._enqueue(change)
+        self._publish(change)
+        self._events.put(self._dispatch)
+
     def _enqueue(self, change: Change) -> None:
         job = self._store.listed_job(change.job_id)
-        if job is not None and job.place_in_line is not None:
-            self._line.join(job.place_in_line, job.id, job.backend)
-
-    def _fail(self, job_id: str, status: str, message: str, code: int) -> Change | None:
-        return self._store.move(
-            job_id,
-            status,
-            statuses.UNFINISHED,
-            error_message=_sentence(message),
-            error_code=code,
-        )
+        if job is None or job.place_in_line is None:
+            return
+        self._line.join(job.place_in_line, job.id, job.backend)
+        # A cancel that came before it stood in the line did not find it there.
+        now = self._store.listed_job(job.id)
+        if now is None or now.final:
+            self._line.leave(job.id)
 
     def _publish(self, change: Change) -> None:
         if change.status in statuses.FINAL:
             self._unfinished.discard(change.job_id)
         logger.info("job %s", change.status, extra={"job": change.job_id})
         self._watchers.publish(change)
-
-    def _perform(self, event: _Event) -> None:
-        """Does one thing; when the disk does not take it, again and again: nothing gets lost."""
-        while True:
-            try:
-                event()
-                return
-            except OperationalError:
-                logger.exception("the store did not answer")
-                if self._closing.wait(_RETRY_SECONDS):
-                    return
-            except Exception:
-                logger.exception("a step of the queue failed")
-                return
-
-
-def _sentence(message: str) -> str:
-    """The client shows `MESSAGE. Error code: NNNN.`: the full stop is its own."""
-    return message.removesuffix(".")

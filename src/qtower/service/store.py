@@ -113,26 +113,7 @@ class Store:
             stamp = self._stamp()
             job_id = f"{stamp // 1_000_000:08x}{secrets.token_hex(8)}"
             connection.execute(
-                jobs.insert().values(
-                    id=job_id,
-                    user=new.owner.user,
-                    hub=new.owner.hub,
-                    group_name=new.owner.group,
-                    project=new.owner.project,
-                    backend=new.backend,
-                    name=new.name,
-                    tags=_encode(new.tags),
-                    experiment_tag=new.experiment_tag,
-                    live_data_enabled=new.live_data_enabled,
-                    client_name=new.client_name,
-                    client_version=new.client_version,
-                    status=statuses.CREATING,
-                    created=stamp,
-                    updated=stamp,
-                    steps=step(statuses.CREATING, stamp),
-                    attempts=0,
-                    has_result=False,
-                )
+                jobs.insert().values(id=job_id, created=stamp, **_first_values(new, stamp))
             )
             _write_tags(connection, job_id, new.tags)
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
@@ -193,6 +174,16 @@ class Store:
                 .returning(jobs.c.place_in_line)
             ).first()
         return Change(job_id, status, stamp, changed[0]) if changed is not None else None
+
+    def fail(self, job_id: str, status: str, message: str, code: int) -> Change | None:
+        """Ends an unfinished job with an error; None if it had ended."""
+        return self.move(
+            job_id,
+            status,
+            statuses.UNFINISHED,
+            error_message=sentence(message),
+            error_code=code,
+        )
 
     def begin_run(self, job_id: str, at: float) -> Change | None:
         """Moves a queued job to RUNNING and counts the attempt; None if it is not queued."""
@@ -270,6 +261,32 @@ class Store:
         # last id at an equal date, and because a reader of `updatedDate` must miss no change.
         self._last_stamp = max(time.time_ns() // 1000, self._last_stamp + 1)
         return self._last_stamp
+
+
+def _first_values(new: NewJob, stamp: int) -> dict[str, Any]:
+    return {
+        "user": new.owner.user,
+        "hub": new.owner.hub,
+        "group_name": new.owner.group,
+        "project": new.owner.project,
+        "backend": new.backend,
+        "name": new.name,
+        "tags": _encode(new.tags),
+        "experiment_tag": new.experiment_tag,
+        "live_data_enabled": new.live_data_enabled,
+        "client_name": new.client_name,
+        "client_version": new.client_version,
+        "status": statuses.CREATING,
+        "updated": stamp,
+        "steps": step(statuses.CREATING, stamp),
+        "attempts": 0,
+        "has_result": False,
+    }
+
+
+def sentence(message: str) -> str:
+    """The client shows `MESSAGE. Error code: NNNN.`: the full stop is its own."""
+    return message.removesuffix(".")
 
 
 def _latest_stamp(connection: Connection) -> int:

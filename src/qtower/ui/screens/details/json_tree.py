@@ -109,7 +109,9 @@ class JsonTree(Tree[Place]):
             more.remove()
         self._add(parent, children)
         if more is not None and parent.children:
-            self.move_cursor(parent.children[min(offset, len(parent.children) - 1)])
+            first_new = parent.children[min(offset, len(parent.children) - 1)]
+            # A new node has no line before the tree is drawn.
+            self.call_after_refresh(self.move_cursor, first_new)
 
     def _add(self, parent: TreeNode[Place], children: JsonChildren) -> None:
         for node in children.nodes:

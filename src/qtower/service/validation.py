@@ -1,0 +1,113 @@
+"""From CREATED to QUEUED: each qobj is read and compared with its backend, in the background."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import msgspec
+
+from qtower.service import payloads as payload_files
+from qtower.service import statuses
+from qtower.service.devices import Device
+from qtower.service.documents import summary_document
+from qtower.service.payloads import Payloads
+from qtower.service.qobjs import InvalidQobj, check_qobj
+from qtower.service.records import Change, StoredJob
+from qtower.service.steps import until_stored
+from qtower.service.store import Store
+
+_THREADS = 2  # one large qobj must not hold up all others
+_INTERNAL = 5000
+_QOBJ_LOST = 5001
+
+logger = logging.getLogger(__name__)
+
+
+class Validation:
+    """Validates jobs in the background.
+
+    Args:
+        store: Where the jobs are.
+        payloads: Where their qobjs are.
+        devices: What they are compared with.
+        closing: Set when the service ends.
+        publish: Called after every change of a status but the last.
+        queue: Called when a job is QUEUED.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        payloads: Payloads,
+        devices: Mapping[str, Device],
+        closing: threading.Event,
+        publish: Callable[[Change], None],
+        queue: Callable[[Change], None],
+    ) -> None:
+        self._store = store
+        self._payloads = payloads
+        self._devices = devices
+        self._closing = closing
+        self._publish = publish
+        self._queue = queue
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="validation")
+
+    def submit(self, job_id: str) -> None:
+        """Has a job validated; returns at once."""
+        step = partial(self._validate, job_id)
+        with contextlib.suppress(RuntimeError):  # the service is ending: at the next start
+            self._threads.submit(until_stored, step, self._closing)
+
+    def close(self) -> None:
+        """Begins no other validation; what waits is taken up at the next start."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _validate(self, job_id: str) -> None:
+        unchecked = (statuses.CREATED, statuses.VALIDATING, statuses.VALIDATED)
+        change = self._store.move(job_id, statuses.VALIDATING, unchecked)
+        job = self._store.listed_job(job_id)
+        if change is None or job is None:
+            return  # cancelled or deleted
+        self._publish(change)
+        change = self._settle(job)
+        if change is None:
+            return
+        self._publish(change)
+        if change.status == statuses.VALIDATED:
+            change = self._store.move(job_id, statuses.QUEUED, (statuses.VALIDATED,))
+            if change is not None:
+                self._queue(change)
+
+    def _settle(self, job: StoredJob) -> Change | None:
+        """Stores what the check found; None if the job was cancelled meanwhile."""
+        invalid = statuses.ERROR_VALIDATING_JOB
+        device = self._devices.get(job.backend)
+        if device is None:
+            return self._store.fail(
+                job.id, invalid, "The backend is no longer available", _INTERNAL
+            )
+        try:
+            raw = payload_files.read(self._payloads.qobj_file(job.id))
+            summary = check_qobj(raw, device)
+        except InvalidQobj as error:
+            return self._store.fail(job.id, invalid, error.message, error.code)
+        except OSError:
+            logger.exception("the qobj cannot be read", extra={"job": job.id})
+            creating = statuses.ERROR_CREATING_JOB
+            return self._store.fail(job.id, creating, "The stored qobj cannot be read", _QOBJ_LOST)
+        except Exception:
+            logger.exception("the check of a qobj failed", extra={"job": job.id})
+            message = "The qobj could not be checked; the service's log says why"
+            return self._store.fail(job.id, invalid, message, _INTERNAL)
+        return self._store.move(
+            job.id,
+            statuses.VALIDATED,
+            (statuses.VALIDATING,),
+            shots=summary.shots,
+            summary=msgspec.json.encode(summary_document(summary)).decode(),
+        )
