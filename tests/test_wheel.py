@@ -21,8 +21,8 @@ from qtower.ui.app import TowerApp
 import sys
 
 async def main():
-    link = AgentLink([sys.executable, "-m", "qtower", "agent"], print, print)
-    app = TowerApp(link, "local")
+    agent = [sys.executable, "-m", "qtower", "agent"]
+    app = TowerApp(lambda hear, state: AgentLink(agent, hear, state), "local")
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         print("SCREEN", type(app.screen).__name__, len(app.stylesheet.rules) > 0)

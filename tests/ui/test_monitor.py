@@ -326,7 +326,7 @@ async def test_the_theme_can_be_chosen_from_the_palette(tower: TowerApp, tell: T
         await pilot.press("ctrl+p", *"theme")
         await until(pilot, lambda: "Change the theme" in screen_text(pilot))
         await pilot.press("enter")
-        await until(pilot, lambda: "textual-light" in screen_text(pilot))
+        await until(pilot, lambda: "Search for themes" in screen_text(pilot))
         await pilot.press(*"textual-light")
         await until(pilot, lambda: "gruvbox" not in screen_text(pilot))
         await pilot.press("enter")

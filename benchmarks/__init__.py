@@ -1,0 +1,1 @@
+"""What qtower claims about speed: `make bench` runs every module here and prints ratios."""
