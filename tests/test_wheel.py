@@ -69,7 +69,6 @@ def test_installed_into_an_empty_venv_it_starts(wheel: Path, tmp_path: Path) -> 
         cwd=tmp_path,
     )
     environment = home_environment(tmp_path / "home")
-    (tmp_path / "home").mkdir()
     version = subprocess.run(
         [tmp_path / "venv" / "bin" / "qtower", "--version"],
         capture_output=True,
