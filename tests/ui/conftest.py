@@ -36,17 +36,19 @@ def job(key: str, status: Status = Status.DONE, **fields: Any) -> JobRow:
 
 def job_set(set_id: str, *statuses: Status, **fields: Any) -> list[JobRow]:
     """A set of one job for each status, one experiment in each."""
-    values = {"set_id": set_id, "set_name": f"set {set_id}", **fields}
+    values: dict[str, Any] = {"set_id": set_id, "set_name": f"set {set_id}", **fields}
     return [
         job(
             f"{set_id}/{index}",
             status,
-            label=f"circuit {index}",
-            job_id=f"{set_id}{index:04}",
-            index=index,
-            start_index=index,
-            end_index=index,
-            **values,
+            **{
+                "label": f"circuit {index}",
+                "job_id": f"{set_id}{index:04}",
+                "index": index,
+                "start_index": index,
+                "end_index": index,
+                **values,
+            },
         )
         for index, status in enumerate(statuses)
     ]

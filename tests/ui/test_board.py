@@ -48,19 +48,33 @@ def test_a_job_that_was_not_made_yet_is_the_newest() -> None:
 
 def test_a_job_that_turns_out_to_belong_to_a_set_moves_there() -> None:
     board = board_of(job("a"), job("b", created=NOW - 100))
-    board.apply([job("a", set_id="s", index=0)])
-    assert keys(board) == ["[s]", "a", "b"]
-    assert sum(board.counts.values()) == 2
+    board.apply([job("a", set_id="s", index=0), job("c", set_id="s", index=1)])
+    assert keys(board) == ["[s]", "a", "c", "b"]
+    assert sum(board.counts.values()) == 3
+
+
+def test_the_only_job_of_a_set_stands_for_itself() -> None:
+    board = board_of(job("new"), job_set("s", Status.DONE, created=NOW - 10), job("old"))
+    assert "[s]" not in keys(board)
+    lone = next(entry for entry in board.entries if entry.set_id == "s")
+    board.fold_all(True)
+    assert lone in board.entries
+    board.fold_all(False)
+    board.apply([job("s/1", set_id="s", index=1, created=NOW - 10)])
+    assert board.position(lone) == board.position(Entry("s", "")) + 1  # type: ignore[operator]
+    board.apply([], gone=["s/1"])
+    assert "[s]" not in keys(board)
 
 
 def test_large_sets_start_folded_and_small_ones_unfolded() -> None:
     board = board_of(
-        job_set("large", *[Status.DONE] * (SMALL_SET + 1)), job_set("small", Status.DONE)
+        job_set("large", *[Status.DONE] * (SMALL_SET + 1)),
+        job_set("small", Status.DONE, Status.DONE),
     )
     assert board.folded("large")
     assert not board.folded("small")
     board.fold("large", False)
-    assert len(board.entries) == SMALL_SET + 1 + 1 + 2
+    assert len(board.entries) == SMALL_SET + 1 + 1 + 3
     board.fold_all(True)
     assert keys(board) == ["[large]", "[small]"]
 
@@ -118,7 +132,7 @@ def test_a_set_knows_its_best_queue_position() -> None:
         ("0123", ["b"]),
         ("straße", ["b"]),
         ("  ", ["a", "b"]),
-        ("set s", ["[s]", "s/0"]),
+        ("set s", ["[s]", "s/0", "s/1"]),
         ("[/b]", []),
     ],
 )
@@ -126,13 +140,13 @@ def test_a_filter_lists_jobs_that_hold_all_its_words(words: str, found: list[str
     board = board_of(
         job("a", label="Bell", tags=("night run",), created=NOW),
         job("b", Status.ERROR, name="STRASSE", backend="fake_lima", job_id="id0123"),
-        job_set("s", Status.DONE, created=NOW - 100),
+        job_set("s", Status.DONE, Status.DONE, created=NOW - 100),
     )
     board.filter_text = words
     listed = keys(board)
-    assert listed == ([*found, "[s]", "s/0"] if not words.strip() else found)
+    assert listed == ([*found, "[s]", "s/0", "s/1"] if not words.strip() else found)
     assert board.matching == sum(not key.startswith("[") for key in listed)
-    assert sum(board.counts.values()) == 3
+    assert sum(board.counts.values()) == 4
 
 
 def test_a_filter_finds_jobs_in_sets_that_nobody_folded() -> None:

@@ -75,10 +75,10 @@ async def test_lines_at_eighty_columns() -> None:
 async def test_ascii_signs() -> None:
     app = ListApp(ASCII)
     async with app.run_test(size=SIZE):
-        app.show(job_set("s", Status.RUNNING), job("k", Status.DONE, created=NOW - 900))
+        app.show(job_set("s", *[Status.RUNNING] * 2), job("k", Status.DONE, created=NOW - 900))
         assert all(line.replace("…", "").isascii() for line in app.lines())
         assert app.lines()[0].startswith("* > RUNNING")
-        assert app.lines()[2].startswith("  + DONE")
+        assert app.lines()[3].startswith("  + DONE")
 
 
 async def test_keys_move_the_cursor() -> None:

@@ -92,7 +92,7 @@ async def test_rows_counts_and_a_line_for_each_job(tower: TowerApp, tell: Told) 
 )
 async def test_keys_that_open_details(tower: TowerApp, tell: Told, key: str, tab: str) -> None:
     async with tower.run_test(size=(80, 24)) as pilot:
-        await tell(pilot, connected(), rows(job_set("s", Status.DONE)))
+        await tell(pilot, connected(), rows(job_set("s", Status.DONE, Status.DONE)))
         await pilot.press(key)
         assert isinstance(tower.screen, MonitorScreen)  # a set has no details of its own
         if key == "enter":
@@ -404,3 +404,54 @@ async def test_without_colour_every_state_can_be_told(
         for status in Status:
             assert f"{UNICODE.status[status]} {status.value}" in text
         assert text.count("▌") == 1
+
+
+async def test_the_cursor_goes_to_what_was_submitted(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    sent = model.Submitted(set_id="new", name="new", keys=["new/0", "new/1"])
+    async with tower.run_test(size=(80, 24), notifications=True) as pilot:
+        await tell(pilot, connected(), rows(*[job(f"k{number}") for number in range(60)]))
+        await pilot.press("G", "n")
+        await until(pilot, lambda: isinstance(tower.screen, SubmitScreen))
+        await tell(pilot, rows(job_set("new", Status.INITIALIZING, Status.INITIALIZING)))
+        tower.screen.dismiss(sent)
+        await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
+        await until(pilot, lambda: tower.screen.query_one(JobList).cursor == Entry("new", ""))
+        assert "new: 2 jobs are being sent." in notices(tower)
+
+
+async def test_a_job_is_cancelled_from_its_details(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    link.answers[model.Cancel] = lambda request: CancelOutcome(
+        key=request.key, outcome="cancelled", message="", status=Status.CANCELLED
+    )
+    async with tower.run_test(size=(80, 24), notifications=True) as pilot:
+        await tell(pilot, connected(), rows(job("a", Status.RUNNING)))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(tower.screen, DetailsScreen))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: "name of a was cancelled." in notices(tower))
+        assert isinstance(tower.screen, DetailsScreen)
+
+
+async def test_quitting_asks_while_jobs_are_still_being_sent(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        unsent = job_set("s", Status.INITIALIZING, Status.INITIALIZING, job_id="")
+        await tell(pilot, connected(), rows(job("a", Status.RUNNING), unsent))
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        assert "2 jobs of yours are still being sent." in screen_text(pilot)
+        await pilot.press("enter")  # No has the focus
+        await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
+        assert tower.return_code is None
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await pilot.press("ctrl+c")  # asked twice: leave
+    assert link.closed
+    assert tower.return_code == 0

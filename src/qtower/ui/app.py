@@ -19,11 +19,12 @@ from qtower import model
 from qtower.agent.link import LinkState
 from qtower.errors import QtowerError
 from qtower.text import inert
-from qtower.ui import actions, styles
+from qtower.ui import actions, styles, words
 from qtower.ui.board import Board
 from qtower.ui.commands import ActionCommands
 from qtower.ui.header import Standing
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
+from qtower.ui.screens.confirm import ConfirmScreen
 from qtower.ui.screens.help import HelpScreen
 from qtower.ui.screens.monitor import MonitorScreen
 from qtower.ui.signs import Signs, choose_signs
@@ -144,6 +145,21 @@ class TowerApp(App[None], inherit_bindings=False):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.signs))
 
+    async def action_quit(self) -> None:
+        """Leaves; asks first while jobs are still being sent, because they end with the agent."""
+        unsent = sum(
+            row.status is model.Status.INITIALIZING and not row.job_id
+            for row in self.board.rows.values()
+        )
+        if unsent and not isinstance(self.screen, ConfirmScreen):
+            self.push_screen(ConfirmScreen(*_leaving_question(unsent)), self._leave)
+        else:
+            self.exit()
+
+    def _leave(self, yes: bool | None) -> None:
+        if yes:
+            self.exit()
+
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """The screen as an SVG that loads nothing from the network when it is looked at."""
         return _FOREIGN.sub("", super().export_screenshot(title=title, simplify=simplify))
@@ -211,3 +227,13 @@ class TowerApp(App[None], inherit_bindings=False):
     def _fatal_error(self) -> None:
         """Ends without Textual's traceback, whose local variables may hold anything."""
         self._close_messages_no_wait()
+
+
+def _leaving_question(unsent: int) -> tuple[str, list[str], str, str]:
+    """What `ConfirmScreen` asks when jobs have not been sent yet."""
+    facts = [
+        f"{words.jobs(unsent)} of yours {'is' if unsent == 1 else 'are'} still being sent.",
+        "What has not reached the endpoint by then is not sent,",
+        "and is listed as SUBMIT_FAILED next time.",
+    ]
+    return "Quit now?", facts, "Yes, quit", "No, stay"

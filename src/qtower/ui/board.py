@@ -175,6 +175,11 @@ class Board:
         """How many jobs have each status, of all jobs; the numbers sum to `len(rows)`."""
         return {status: self._counts[status] for status in _ATTENTION if self._counts[status]}
 
+    def headed(self, set_id: str) -> bool:
+        """True if the jobs of the set stand under a row of the set: not where there is but one."""
+        group = self._groups.get(set_id)
+        return group is not None and len(group.rows) > 1
+
     # -- folding and filtering --
 
     def folded(self, set_id: str) -> bool:
@@ -241,10 +246,10 @@ class Board:
         members: dict[str, list[JobRow]] = {}
         heads: list[tuple[float, Entry]] = []
         for row in rows:
-            if row.set_id:
+            if self.headed(row.set_id):
                 members.setdefault(row.set_id, []).append(row)
             else:
-                heads.append((_moment(row), Entry("", row.key)))
+                heads.append((_moment(row), Entry(row.set_id, row.key)))
         # The newest of all jobs of a set, not of those that match: a filter does not reorder.
         for set_id in members:
             newest = self._groups[set_id].newest

@@ -22,7 +22,7 @@ from qtower.ui.joblist.render import Line, Look, changed_cells, job_line, set_li
 from qtower.ui.signs import UNICODE, Signs
 
 _STATUS_CLASS = {status: f"joblist--{status.value.lower().replace('_', '-')}" for status in Status}
-_NO_SET = "This job belongs to no set."
+_NO_SET = "This job stands under no set."
 
 
 class JobList(ScrollView, can_focus=True, inherit_bindings=False):
@@ -122,7 +122,7 @@ class JobList(ScrollView, can_focus=True, inherit_bindings=False):
         selected = entry == self._selection.entry
         if not entry.is_set:
             row = self._board.rows[entry.key]
-            return job_line(row, self._slots, now, look, selected, bool(entry.set_id))
+            return job_line(row, self._slots, now, look, selected, self._board.headed(entry.set_id))
         group = self._board.group(entry.set_id)
         assert group is not None
         folded = self._board.folded(entry.set_id)
@@ -205,6 +205,14 @@ class JobList(ScrollView, can_focus=True, inherit_bindings=False):
     def action_bottom(self) -> None:
         self._go(len(self._board.entries) - 1)
 
+    def go_to_set(self, set_id: str) -> None:
+        """Moves the cursor to a set, or to its only job; nothing happens if it is not listed."""
+        entry = next((entry for entry in self._board.entries if entry.set_id == set_id), None)
+        line = self._board.position(entry) if entry else None
+        if line is not None:
+            self.board_changed()
+            self._go(line)
+
     # -- folding --
 
     def action_toggle_fold(self) -> None:
@@ -228,7 +236,7 @@ class JobList(ScrollView, can_focus=True, inherit_bindings=False):
     def _fold(self, folded: bool) -> None:
         if self.cursor is None:
             return
-        if not self.cursor.set_id:
+        if not self._board.headed(self.cursor.set_id):
             self.notify(_NO_SET, markup=False)
             return
         self._board.fold(self.cursor.set_id, folded)

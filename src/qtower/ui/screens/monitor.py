@@ -12,14 +12,13 @@ from textual.screen import Screen
 from textual.widgets import Input, Label, Static
 
 from qtower import model
-from qtower.ui import actions, cancelling
+from qtower.ui import actions, words
 from qtower.ui.board import Board, Entry
 from qtower.ui.footer import Footer
 from qtower.ui.header import Header
 from qtower.ui.joblist import ColumnTitles, JobList
-from qtower.ui.joblist.cells import job_name
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
-from qtower.ui.screens.confirm import ConfirmScreen
+from qtower.ui.screens.cancel import cancel_job, cancel_set
 from qtower.ui.signs import Signs
 from qtower.ui.situation import situation, too_small
 
@@ -140,8 +139,10 @@ class MonitorScreen(Screen[None]):
             self._without_target[name]()
 
     def _act_on(self, name: str, entry: Entry) -> None:
-        if name == "cancel":
-            self._cancel(entry)
+        if name == "cancel" and entry.is_set:
+            cancel_set(self.app, entry.set_id)
+        elif name == "cancel":
+            cancel_job(self.app, entry.key)
         elif entry.is_set:
             self._jobs.action_toggle_fold()
         else:
@@ -153,14 +154,21 @@ class MonitorScreen(Screen[None]):
     def _submit(self) -> None:
         from qtower.ui.screens.submit import SubmitScreen
 
-        self.app.push_screen(SubmitScreen())
+        self.app.push_screen(SubmitScreen(), self._submitted)
 
     def _samples(self) -> None:
         async def send() -> None:
-            sent: model.Submitted = await self.app.ask(model.SubmitSamples())
-            self.app.say("info", "Submit", f"{sent.name}: {len(sent.keys)} jobs are being sent.")
+            self._submitted(await self.app.ask(model.SubmitSamples()))
 
         self.app.attempt(send(), group="samples")
+
+    def _submitted(self, sent: model.Submitted | None) -> None:
+        if sent is None:
+            return
+        verb = "is" if len(sent.keys) == 1 else "are"
+        text = f"{sent.name}: {words.jobs(len(sent.keys))} {verb} being sent."
+        self.app.say("info", "Submit", text)
+        self._jobs.go_to_set(sent.set_id)
 
     def _read_all(self) -> None:
         async def read() -> None:
@@ -169,35 +177,6 @@ class MonitorScreen(Screen[None]):
                 self.app.say("info", "Refresh", "All jobs were read.")
 
         self.app.attempt(read(), group="refresh")
-
-    def _cancel(self, entry: Entry) -> None:
-        board = self._board
-        if entry.is_set:
-            rows = board.jobs_of(entry.set_id)
-            group = board.group(entry.set_id)
-            name = (group.name if group else "") or entry.set_id
-            question = cancelling.set_question(name, rows)
-        else:
-            row = board.rows[entry.key]
-            rows, name, question = [row], job_name(row), cancelling.job_question(row)
-        if why_not := cancelling.nothing_to_cancel(rows):
-            self.app.say("info", "Cancel", why_not)
-            return
-        self.app.attempt(self._ask_and_cancel(name, question), group="cancel")
-
-    async def _ask_and_cancel(self, name: str, question: cancelling.Question) -> None:
-        text, facts, keys = question
-        screen = ConfirmScreen(text, facts, "Yes, cancel", "No, let it run")
-        if not await self.app.push_screen_wait(screen):
-            return
-        # Time has passed: jobs may have gone meanwhile.
-        known = [key for key in keys if self._board.row(key) is not None]
-        if not known:
-            self.app.say("warning", "Cancel", f"{name} is not listed any more.")
-            return
-        outcomes = await cancelling.cancel_jobs(known, self.app.ask)
-        level, sentence = cancelling.outcome_words(name, outcomes)
-        self.app.say(level, "Cancel", sentence)
 
     # -- filter --
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import on
@@ -16,6 +17,7 @@ from textual.widgets import Static, TabbedContent, TabPane
 from qtower.model import JobRow, Link
 from qtower.text import inert
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
+from qtower.ui.screens.cancel import cancel_job
 from qtower.ui.screens.details.error import ErrorTab
 from qtower.ui.screens.details.qobj import QobjTab
 from qtower.ui.screens.details.result import ResultTab
@@ -24,6 +26,9 @@ from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.screens.details.timeline import TimelineTab
 from qtower.ui.widgets.asking import row_of
 from qtower.ui.widgets.hints import Hint, Hints
+
+if TYPE_CHECKING:
+    from qtower.ui.app import TowerApp
 
 TABS: dict[str, type[DetailsTab]] = {
     "summary": SummaryTab,
@@ -34,7 +39,7 @@ TABS: dict[str, type[DetailsTab]] = {
 }
 
 _LEAVING: tuple[Hint, ...] = (("Esc", "back"), ("1-5", "tab"))
-_COPY: tuple[Hint, ...] = (("y", "copy"),)
+_ALWAYS: tuple[Hint, ...] = (("c", "cancel job"), ("y", "copy"))
 _RELOAD_EVERY = 0.5  # seconds, at most: a job may change more often than a person reads
 
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]
@@ -45,6 +50,7 @@ _KEYS: list[BindingType] = [
     Binding("3,r", "show_tab('result')", "Result", id="details.result"),
     Binding("4,e", "show_tab('error')", "Error", id="details.error"),
     Binding("5,o", "show_tab('qobj')", "Qobj", id="details.qobj"),
+    Binding("c", "cancel", "Cancel the job", id="details.cancel"),
     Binding("y", "copy", "Copy the tab's text", id="details.copy"),
 ]
 
@@ -112,6 +118,10 @@ class DetailsScreen(Screen[None]):
         """Calls an action of the tab `name`."""
         await self._tab(name).run_action(action)
 
+    def action_cancel(self) -> None:
+        """Asks, and cancels the job."""
+        cancel_job(cast("TowerApp", self.app), self.key)
+
     def action_copy(self) -> None:
         """Copies the text of the tab to the terminal's clipboard."""
         text = self.active_tab.copy_text()
@@ -124,7 +134,7 @@ class DetailsScreen(Screen[None]):
     @on(TabbedContent.TabActivated)
     def _tab_activated(self) -> None:
         tab = self.active_tab
-        self.query_one(Hints).show((*_LEAVING, *tab.HINTS, *_COPY))
+        self.query_one(Hints).show((*_LEAVING, *tab.HINTS, *_ALWAYS))
         tab.appear()
 
     @on(RowsChanged)
