@@ -236,3 +236,25 @@ async def test_copying_takes_the_text_of_the_tab(
         await until(pilot, lambda: "Odd" in screen_text(pilot))
         await pilot.press("y")
         assert tower.clipboard == "Backend: ibmq_qasm_simulator\nOdd: [/x]"
+
+
+async def test_what_failed_is_asked_again_when_the_line_is_back_and_not_before(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    def refuse(request: GetResult) -> None:
+        raise NetworkError("The endpoint answered 500.")
+
+    def asked() -> int:
+        return sum(isinstance(request, GetResult) for request in link.asked)
+
+    link.answers[GetResult] = refuse
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        await pilot.press("r")
+        await until(pilot, lambda: "answered 500" in screen_text(pilot))
+        for _ in range(5):  # the desk confirms that it is live once a second
+            await tell(pilot, connected())
+        assert asked() == 1
+        await tell(pilot, connected(Link.OFFLINE))
+        await tell(pilot, connected())
+        await until(pilot, lambda: asked() == 2)

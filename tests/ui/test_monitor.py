@@ -446,7 +446,7 @@ async def test_quitting_asks_while_jobs_are_still_being_sent(
         await tell(pilot, connected(), rows(job("a", Status.RUNNING), unsent))
         await pilot.press("q")
         await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
-        assert "2 jobs of yours are still being sent." in screen_text(pilot)
+        assert "2 jobs are still being sent." in screen_text(pilot)
         await pilot.press("enter")  # No has the focus
         await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
         assert tower.return_code is None

@@ -83,6 +83,7 @@ class TowerApp(App[None], inherit_bindings=False):
         self._touched: set[str] = set()
         self._flush_handle: asyncio.TimerHandle | None = None
         self._flushed = 0.0
+        self._asked_to_leave = False
 
     @property
     def signs(self) -> Signs:
@@ -151,12 +152,14 @@ class TowerApp(App[None], inherit_bindings=False):
             row.status is model.Status.INITIALIZING and not row.job_id
             for row in self.board.rows.values()
         )
-        if unsent and not isinstance(self.screen, ConfirmScreen):
+        if unsent and not self._asked_to_leave:
+            self._asked_to_leave = True
             self.push_screen(ConfirmScreen(*_leaving_question(unsent)), self._leave)
         else:
             self.exit()
 
     def _leave(self, yes: bool | None) -> None:
+        self._asked_to_leave = False
         if yes:
             self.exit()
 
@@ -171,13 +174,15 @@ class TowerApp(App[None], inherit_bindings=False):
             self._touched |= self.board.apply(event.rows, event.gone)
             self._schedule_flush()
         elif isinstance(event, model.Connected):
+            known = self.standing.connection
+            before = known.link if known else None
             self.standing = Standing(
                 event.connection.account,
                 event.connection,
                 self.standing.agent_up,
                 self.standing.agent_detail,
             )
-            self._tell(lambda: ConnectionChanged(event.connection))
+            self._tell(lambda: ConnectionChanged(event.connection, before))
         else:
             self.call_later(self.say, event.level, event.title, event.text)
 
@@ -232,7 +237,7 @@ class TowerApp(App[None], inherit_bindings=False):
 def _leaving_question(unsent: int) -> tuple[str, list[str], str, str]:
     """What `ConfirmScreen` asks when jobs have not been sent yet."""
     facts = [
-        f"{words.jobs(unsent)} of yours {'is' if unsent == 1 else 'are'} still being sent.",
+        f"{words.jobs(unsent)} {'is' if unsent == 1 else 'are'} still being sent.",
         "What has not reached the endpoint by then is not sent,",
         "and is listed as SUBMIT_FAILED next time.",
     ]

@@ -130,14 +130,15 @@ class Board:
         if old is not None and old.set_id != row.set_id:
             self._remove(old)
             old = None
-        self._rows[row.key] = row
+        matched = old is not None and self._matches(old)
         self._texts.pop(row.key, None)
+        self._rows[row.key] = row
         self._counts[row.status] += 1
         if old is not None:
             self._counts[old.status] -= 1
         if row.set_id:
             self._groups.setdefault(row.set_id, Group(row.set_id)).put(row)
-        if old is None or self._words or _place(old) != _place(row):
+        if old is None or _place(old) != _place(row) or matched is not self._matches(row):
             self._stale = True
 
     def _remove(self, row: JobRow) -> None:
@@ -237,7 +238,7 @@ class Board:
         if not self._stale:
             return
         self._stale = False
-        rows = [row for row in self._rows.values() if not self._words or self._matches(row)]
+        rows = [row for row in self._rows.values() if self._matches(row)]
         self._matching = len(rows)
         self._entries = self._arrange(rows)
         self._positions = {entry: line for line, entry in enumerate(self._entries)}
@@ -264,6 +265,8 @@ class Board:
         return entries
 
     def _matches(self, row: JobRow) -> bool:
+        if not self._words:
+            return True
         text = self._texts.get(row.key)
         if text is None:
             parts = (row.name, row.label, row.set_name, row.job_id, row.key, row.backend)

@@ -18,9 +18,11 @@ class RowsChanged(Message, bubble=False):
 class ConnectionChanged(Message, bubble=False):
     """The desk stands differently to its endpoint, or confirmed once more how it stands."""
 
-    def __init__(self, connection: model.Connection) -> None:
+    def __init__(self, connection: model.Connection, before: model.Link | None) -> None:
+        """`before` is how it stood until now; None: the desk had not told yet."""
         super().__init__()
         self.connection = connection
+        self.came_back = connection.link is model.Link.LIVE and before is not model.Link.LIVE
 
 
 class AgentChanged(Message, bubble=False):

@@ -13,8 +13,9 @@ from textual.widgets import Static
 from qtower.errors import QtowerError
 from qtower.model import Drawing, GetDrawing, GetQobj, JobRow, QobjHead
 from qtower.text import inert
+from qtower.ui.screens.details.facts import TextScroll
 from qtower.ui.screens.details.json_tree import JsonTree
-from qtower.ui.screens.details.summary import TextScroll, field_lines
+from qtower.ui.screens.details.summary import field_lines
 from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.experiment_list import Entry, ExperimentList, index_words

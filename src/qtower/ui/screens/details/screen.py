@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static, TabbedContent, TabPane
 
-from qtower.model import JobRow, Link
+from qtower.model import JobRow
 from qtower.text import inert
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
 from qtower.ui.screens.cancel import cancel_job
@@ -152,7 +152,7 @@ class DetailsScreen(Screen[None]):
 
     @on(ConnectionChanged)
     def _connection_changed(self, message: ConnectionChanged) -> None:
-        if message.connection.link is Link.LIVE:
+        if message.came_back:
             self._line_is_back()
 
     @on(AgentChanged)

@@ -5,21 +5,11 @@ from __future__ import annotations
 import textwrap
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
-from textual.widget import Widget
 from textual.widgets import Static
 
-from qtower.model import Details, Field, GetDetails, JobRow
+from qtower.model import Details, Field
 from qtower.text import inert, inert_lines
-from qtower.ui.screens.details.tab import DetailsTab
-from qtower.ui.widgets.asking import ask
-from qtower.ui.widgets.state_panel import StatePanel
-from qtower.ui.widgets.text_lines import InstantScroll
-
-
-class TextScroll(InstantScroll, VerticalScroll):
-    """A text that scrolls up and down."""
+from qtower.ui.screens.details.facts import FactsTab
 
 
 def field_lines(fields: list[Field], width: int) -> Text:
@@ -46,48 +36,21 @@ def field_lines(fields: list[Field], width: int) -> Text:
     return text
 
 
-class SummaryTab(DetailsTab):
+class SummaryTab(FactsTab):
     """Label and value lines, and why something is missing."""
 
-    def __init__(self, key: str, *, id: str) -> None:
-        super().__init__(key, id=id)
-        self._details: Details | None = None
+    LOADING = "Reading what is known of the job."
+    PARTS = ("summary-note", "summary-fields")
 
-    def compose(self) -> ComposeResult:
-        yield StatePanel()
-        with TextScroll():
-            yield Static(id="summary-note", markup=False)
-            yield Static(id="summary-fields", markup=False)
+    def copy_text(self) -> str:
+        if self.details is None:
+            return ""
+        return "\n".join(f"{field.label}: {field.value}" for field in self.details.fields)
 
-    def on_mount(self) -> None:
-        self.say("Loading", "Reading what is known of the job.")
-
-    @property
-    def main(self) -> Widget:
-        return self.query_one(TextScroll)
-
-    def row_changed(self, before: JobRow | None, now: JobRow) -> None:
-        self.outdated = True
-
-    async def load(self) -> None:
-        details = await ask(self, GetDetails(key=self.key), Details)
-        self._details = details
+    def draw(self, details: Details) -> None:
         note = self.query_one("#summary-note", Static)
         note.update(Text(inert_lines(details.note)))
         note.display = bool(details.note)
-        self._draw()
+        fields = field_lines(details.fields, self.size.width - 6)
+        self.query_one("#summary-fields", Static).update(fields)
         self.show_content()
-
-    def copy_text(self) -> str:
-        if self._details is None:
-            return ""
-        return "\n".join(f"{field.label}: {field.value}" for field in self._details.fields)
-
-    def on_resize(self) -> None:
-        self._draw()
-
-    def _draw(self) -> None:
-        if self._details is not None:
-            width = self.size.width - 6
-            fields = field_lines(self._details.fields, width)
-            self.query_one("#summary-fields", Static).update(fields)

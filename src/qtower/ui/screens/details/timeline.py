@@ -6,16 +6,11 @@ import time
 from itertools import pairwise
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.widget import Widget
 from textual.widgets import Static
 
-from qtower.model import Details, GetDetails, JobRow, Step
+from qtower.model import Details, Step
 from qtower.text import inert
-from qtower.ui.screens.details.summary import TextScroll
-from qtower.ui.screens.details.tab import DetailsTab
-from qtower.ui.widgets.asking import ask
-from qtower.ui.widgets.state_panel import StatePanel
+from qtower.ui.screens.details.facts import FactsTab
 from qtower.ui.widgets.wording import bar, duration, local_time
 
 
@@ -46,51 +41,22 @@ def timeline_lines(steps: list[Step], width: int, today: float, ended: bool) -> 
     return text
 
 
-class TimelineTab(DetailsTab):
+class TimelineTab(FactsTab):
     """The steps of `time_per_step`."""
 
-    def __init__(self, key: str, *, id: str) -> None:
-        super().__init__(key, id=id)
-        self._details: Details | None = None
-
-    def compose(self) -> ComposeResult:
-        yield StatePanel()
-        with TextScroll():
-            yield Static(id="timeline-steps", markup=False)
-            yield Static(id="timeline-total", markup=False)
-
-    def on_mount(self) -> None:
-        self.say("Loading", "Reading the steps of the job.")
-
-    @property
-    def main(self) -> Widget:
-        return self.query_one(TextScroll)
-
-    def row_changed(self, before: JobRow | None, now: JobRow) -> None:
-        self.outdated = True
-
-    async def load(self) -> None:
-        details = await ask(self, GetDetails(key=self.key), Details)
-        self._details = details
-        if details.steps:
-            self._draw()
-            self.show_content()
-        else:
-            self.say("No steps known", details.note or "The endpoint has reported none so far.")
+    LOADING = "Reading the steps of the job."
+    PARTS = ("timeline-steps", "timeline-total")
 
     def copy_text(self) -> str:
-        if self._details is None or not self._details.steps:
+        if self.details is None or not self.details.steps:
             return ""
-        return self._text(self._details, 0).plain
+        return self._text(self.details, 0).plain
 
-    def on_resize(self) -> None:
-        if self._details is not None and self._details.steps:
-            self._draw()
-
-    def _draw(self) -> None:
-        details = self._details
-        if details is None:
+    def draw(self, details: Details) -> None:
+        if not details.steps:
+            self.say("No steps known", details.note or "The endpoint has reported none so far.")
             return
+        self.show_content()
         self.query_one("#timeline-steps", Static).update(self._text(details, self.size.width - 6))
         total = details.steps[-1].at - details.steps[0].at
         words = "in all" if details.row.status.final else "so far"

@@ -20,7 +20,6 @@ from qtower.model import (
     FileReport,
     FileReports,
     GetBackends,
-    Link,
     MakePlan,
     Order,
     Plan,
@@ -138,7 +137,7 @@ class SubmitScreen(Screen[Submitted | None]):
 
     @on(ConnectionChanged)
     def _connection_changed(self, message: ConnectionChanged) -> None:
-        if message.connection.link is Link.LIVE:
+        if message.came_back:
             self._try_again()
 
     @on(AgentChanged)
