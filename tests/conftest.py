@@ -32,7 +32,8 @@ def home_environment(home: Path) -> dict[str, str]:
     keep = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("QTOWER_", "QE_", "XDG_", "TMUX"))
+        # Sizes: readline exports those of the terminal that runs the tests.
+        if not name.startswith(("QTOWER_", "QE_", "XDG_", "TMUX", "COLUMNS", "LINES"))
     }
     return {
         **keep,
@@ -83,9 +84,9 @@ def start_service(
         process.kill()
         log_text = (directory / "service.log").read_text()
         raise RuntimeError(f"the service said {line!r} and logged:\n{log_text}")
-    return Endpoint(
-        line.removeprefix(READY_LINE).strip(), token_file.read_text().strip(), process, directory
-    )
+    # With named users there is no token file: each has a token of his own.
+    token = token_file.read_text().strip() if token_file.exists() else ""
+    return Endpoint(line.removeprefix(READY_LINE).strip(), token, process, directory)
 
 
 def stop_service(endpoint: Endpoint) -> None:

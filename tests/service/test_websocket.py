@@ -10,20 +10,21 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from tests.service.raw import Api, bell_qobj, long_qobj
 
 
 @contextmanager
-def opened(api: Api, job_id: str) -> Iterator[ClientConnection]:
+def opened(api: Api, job_id: str) -> Iterator[Connection]:
     """A connection that has told who it is."""
     with connect(f"ws{api.url.removeprefix('http')}/jobs/{job_id}/status/v/1") as connection:
         connection.send(json.dumps({"type": "authentication", "data": api.access_token}))
         yield connection
 
 
-def messages(connection: ClientConnection) -> Iterator[dict[str, Any]]:
+def messages(connection: Connection) -> Iterator[dict[str, Any]]:
     """What the service tells, up to the close; which must come."""
     while True:
         try:
@@ -32,7 +33,7 @@ def messages(connection: ClientConnection) -> Iterator[dict[str, Any]]:
             return
 
 
-def close_code(connection: ClientConnection) -> int | None:
+def close_code(connection: Connection) -> int | None:
     list(messages(connection))
     return connection.close_code
 

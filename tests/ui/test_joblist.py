@@ -127,6 +127,7 @@ async def test_a_list_at_its_top_goes_on_showing_what_is_new() -> None:
     app = ListApp()
     async with app.run_test(size=SIZE) as pilot:
         app.show(many(5))
+        app.jobs.choose()
         app.show(job("new", name="brand new", created=NOW))
         await pilot.pause()
         assert "brand new" in app.lines()[0]
@@ -134,6 +135,16 @@ async def test_a_list_at_its_top_goes_on_showing_what_is_new() -> None:
         app.show([job(f"more{i}", created=NOW + i) for i in range(50)])
         await pilot.pause()
         assert "job 0 " in app.cursor_line()
+
+
+async def test_before_anything_is_chosen_the_cursor_waits_at_the_top() -> None:
+    app = ListApp()
+    async with app.run_test(size=SIZE) as pilot:
+        app.show(many(5))
+        app.show(*[job(f"newer{number}", created=NOW + number) for number in range(100)])
+        await pilot.pause()
+        assert app.jobs.cursor == Entry("", "newer99")
+        assert app.jobs.scroll_offset.y == 0
 
 
 async def test_a_job_that_is_gone_gives_the_cursor_to_its_neighbour() -> None:

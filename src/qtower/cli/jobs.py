@@ -35,13 +35,14 @@ def list_jobs(account: str | None, as_json: bool) -> None:
     with open_session(account, need_live=False) as session:
         rows = sorted(session.rows.values(), key=lambda row: row.created or 0, reverse=True)
         connection = session.connection
+    live = connection is not None and connection.link is Link.LIVE
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
     elif rows:
         _print_table(rows)
-    else:
+    elif live:
         click.echo("No jobs. Submit one with `qtower submit FILE`.")
-    if connection is None or connection.link is not Link.LIVE:
+    if not live:
         raise SystemExit(1)
 
 
@@ -136,11 +137,11 @@ def _first_simulator(session: Session) -> str:
 
 def _exit_code(rows: list[JobRow], *, waited: bool) -> int:
     statuses = {row.status for row in rows}
+    if not waited:  # what was asked is that they reach the endpoint, not how they end
+        return 1 if Status.SUBMIT_FAILED in statuses else 0
     if statuses & {Status.ERROR, Status.SUBMIT_FAILED}:
         return 1
-    if waited and Status.CANCELLED in statuses:
-        return CANCELLED_EXIT
-    return 0
+    return CANCELLED_EXIT if Status.CANCELLED in statuses else 0
 
 
 def _cancel(session: Session, row: JobRow) -> CancelOutcome:

@@ -40,6 +40,9 @@ def monitor(account_name: str | None = None) -> None:
     account = resolve_account(account_name)
     command = [sys.executable, "-m", "qtower", "agent", "--account", account.name]
     process = AgentLink.launch(command)
+    # What a shell once exported is older than what the terminal says of itself.
+    for stale in ("COLUMNS", "LINES"):
+        os.environ.pop(stale, None)
     # The agent works already while Textual is imported.
     app = _make_app(command, process, account.name)
     _log_to_file()

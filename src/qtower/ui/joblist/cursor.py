@@ -8,16 +8,25 @@ from qtower.ui.board import Board, Entry
 
 
 class Cursor:
-    """The selected line: it follows what it shows when the board changes."""
+    """The selected line: it follows what it shows when the board changes.
+
+    Until a person has chosen a line it is the first one, so that jobs that are still being read
+    do not carry it down the list.
+    """
 
     def __init__(self) -> None:
         self.entry: Entry | None = None
         self.line = 0
+        self.chosen = False
 
     def follow(self, board: Board) -> None:
         """Finds the entry again; one that is listed no more gives way to its set or neighbour."""
         entries = board.entries
-        line = board.position(self.entry) if self.entry else None
+        line = None
+        if not self.chosen:
+            line = 0
+        elif self.entry:
+            line = board.position(self.entry)
         if line is None and self.entry and self.entry.set_id:
             line = board.position(Entry(self.entry.set_id, ""))
         if line is None:
@@ -27,6 +36,7 @@ class Cursor:
 
     def go(self, board: Board, line: int) -> None:
         """Selects a line, or the nearest there is."""
+        self.chosen = True
         entries = board.entries
         self.line = max(0, min(line, len(entries) - 1))
         self.entry = entries[self.line] if entries else None

@@ -73,6 +73,11 @@ class JobList(ScrollView, can_focus=True, inherit_bindings=False):
         """What is under the cursor, or None if the list is empty."""
         return self._selection.entry
 
+    def choose(self) -> Entry | None:
+        """What is under the cursor, which from now on stays there: a person acts on it."""
+        self._selection.chosen = True
+        return self._selection.entry
+
     @property
     def slots(self) -> list[Slot]:
         """The columns as they stand now."""

@@ -48,6 +48,7 @@ class MonitorScreen(Screen[None]):
         self._jobs = JobList(board, clock=clock, signs=signs, id="jobs")
         self._header = Header(clock=clock, id="header")
         self._footer = Footer(id="footer")
+        self._situation = ""
         self._without_target: dict[str, Callable[[], None]] = {
             "submit": self._submit,
             "samples": self._samples,
@@ -98,7 +99,10 @@ class MonitorScreen(Screen[None]):
         matching = board.matching if board.filter_text else None
         self._header.tell(standing, board.counts, matching)
         text = situation(standing, len(board.rows), board.matching, board.filter_text)
-        self.query_one("#situation", Static).update(text)
+        # An update lays out the screen anew, which sends the scrollbar again: a line a second.
+        if text != self._situation:
+            self._situation = text
+            self.query_one("#situation", Static).update(text)
         self.set_class(bool(text), "nothing")
 
     def on_screen_resume(self) -> None:
@@ -126,7 +130,7 @@ class MonitorScreen(Screen[None]):
 
     def action_act(self, name: str) -> None:
         """Does the action `name` of the table to what is under the cursor, or says why not."""
-        action, entry = actions.BY_ID[name], self._jobs.cursor
+        action, entry = actions.BY_ID[name], self._jobs.choose()
         on_set = entry is not None and entry.is_set
         on_job = entry is not None and not entry.is_set
         if why_not := actions.refusal(action, on_job, on_set, empty=not self._board.rows):

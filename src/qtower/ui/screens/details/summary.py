@@ -23,11 +23,8 @@ def field_lines(fields: list[Field], width: int) -> Text:
     room = max(width - label_width - 2, 20)
     text = Text()
     for number, field in enumerate(fields):
-        lines = [
-            folded
-            for line in inert_lines(field.value).split("\n")
-            for folded in textwrap.wrap(line, room, replace_whitespace=False) or [""]
-        ]
+        # On one line, whatever it holds: a line break in a tag must not look like another field.
+        lines = textwrap.wrap(inert(field.value), room, replace_whitespace=False) or [""]
         text.append("\n" if number else "")
         indent = "\n" + " " * (label_width + 2)
         text.append(f"{inert(field.label):<{label_width}}  ", style="dim")
