@@ -87,7 +87,8 @@ class JobList(ScrollView, can_focus=True, inherit_bindings=False):
         """The board's rows, folds or filter changed: keep the cursor on its job and repaint."""
         height = max(1, self.size.height)
         self._selection.follow(self._board)
-        top = top_with(self._board, self._anchor, self._top, height)
+        kept = self._anchor if self._selection.chosen or self._top else None
+        top = top_with(self._board, kept, self._top, height)
         lines = len(self._board.entries)
         if self.virtual_size.height != lines:
             self.virtual_size = Size(self.size.width, lines)
