@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-from benchmarks import start, sweep
+from benchmarks import service, start, sweep
 
 warnings.simplefilter("ignore")
 
-for benchmark in (start, sweep):
+for benchmark in (start, sweep, service):
     print(f"{benchmark.TITLE}")
     for line in benchmark.run():
         print(f"  {line}")

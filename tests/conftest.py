@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.postgres import NOT_INSTALLED, find_binaries
+
 READY_LINE = "qtower service listening on "
 
 
@@ -116,3 +118,9 @@ def _first_line(process: subprocess.Popen[str], seconds: float) -> str:
         if not selector.select(seconds):
             return ""
     return process.stdout.readline()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says when the store was tested on SQLite alone."""
+    if find_binaries() is None:
+        terminalreporter.write_line(f"Skipped what needs PostgreSQL: {NOT_INSTALLED}.")

@@ -514,6 +514,7 @@ class Welcome(Struct, frozen=True, kw_only=True):
     program: str  # "qtower 0.1.0"
     account: str
     pid: int
+    heartbeat: float = 0.0  # s: something is said at least so often; 0: no such promise
 
 
 class Rows(Message, frozen=True, kw_only=True, tag="rows"):

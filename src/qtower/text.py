@@ -30,6 +30,14 @@ def inert_lines(text: str, limit: int = 1_000_000) -> str:
     return "\n".join(inert(line, limit) for line in lines)
 
 
+def encodable(text: str) -> str:
+    """Returns `text` with "?" for each lone surrogate, which UTF-8 cannot write.
+
+    JSON readers take such an escape (`"\\ud83d"`), and file names hold them for odd bytes.
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _inert_character(character: str) -> str:
     if picture := _PICTURES.get(ord(character)):
         return picture

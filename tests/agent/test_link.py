@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qtower import model
-from qtower.agent.link import AgentLink, LinkState
+from qtower.agent.link import SILENT, AgentLink, LinkState
 from qtower.errors import AgentError, NotFoundError
 
 AGENT = r"""
@@ -207,3 +207,34 @@ def _is_gone(pid: int) -> bool:
         return "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[:1]
     except OSError:
         return True
+
+
+async def test_a_stopped_agent_is_noticed_and_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qtower.agent.link._TICK_SECONDS", 0.05)
+    beat = (
+        "import threading; beat = lambda: [(time.sleep(0.05), row('b')) for _ in range(10**6)];"
+        "threading.Thread(target=beat, daemon=True).start()"
+    )
+    script = toy(beat)
+    script[2] = script[2].replace("pid=os.getpid()", "pid=os.getpid(), heartbeat=0.3")
+    heard = Heard()
+    async with linked(script, heard):
+        await until(lambda: "b" in heard.rows)
+        pid = int(heard.states[0].detail.split()[-1])
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: not heard.states[-1].up)
+        assert heard.states[-1].detail == SILENT
+        os.kill(pid, signal.SIGCONT)
+        await until(lambda: heard.states[-1].up)
+        assert heard.states[-1].restarts == 0
+
+
+async def test_an_agent_that_stays_silent_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qtower.agent.link._TICK_SECONDS", 0.05)
+    monkeypatch.setattr("qtower.agent.link._GIVE_UP_SECONDS", 1.0)
+    script = toy()
+    script[2] = script[2].replace("pid=os.getpid()", "pid=os.getpid(), heartbeat=0.1")
+    heard = Heard()
+    async with linked(script, heard):
+        await until(lambda: heard.states and heard.states[-1].restarts)
+    assert SILENT in [state.detail for state in heard.states]

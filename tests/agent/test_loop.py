@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import queue
 import signal
@@ -18,6 +20,8 @@ from typing import Any
 import pytest
 
 from qtower import model
+from qtower.agent import logs
+from qtower.agent.loop import Loop
 from tests.conftest import Endpoint
 from tests.desk.accounts import bells, provider_of
 
@@ -210,3 +214,112 @@ def test_the_agent_loads_nothing_heavy_before_its_first_words(lab: Path) -> None
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.stdout.strip() == ""
     assert os.environ["HOME"] == str(lab)
+
+
+FAULTY = """
+import sys
+from qtower.agent import logs, loop
+
+class Faulty:
+    def __init__(self, listener):
+        if sys.argv[1] == "at once":
+            raise RuntimeError("out of \\ud83d order")
+    def open(self):
+        raise RuntimeError("out of \\ud83d order")
+    def close(self):
+        pass
+
+loop.run("lab", Faulty, sys.stdin.buffer, logs.take_standard(None))
+"""
+
+
+@pytest.mark.parametrize("when", ["at once", "at the greeting"])
+def test_a_fault_ends_it_with_a_line_on_stderr(when: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FAULTY, when],
+        input=b'{"type": "hello"}\n',
+        capture_output=True,
+        timeout=60,
+    )
+    assert run.returncode == 1
+    (line,) = run.stderr.decode().splitlines()
+    assert line == "qtower: RuntimeError: out of \ufffd order"
+
+
+class OddDesk:
+    """A desk that says what cannot be written, as one of an odd endpoint might."""
+
+    def __init__(self, listener: Callable[[model.Event], None]) -> None:
+        self._listener = listener
+
+    def open(self) -> None:
+        rows = [model.JobRow(key=key) for key in ("good", "caf\ud83d", "better")]
+        self._listener(model.Rows(rows=rows, gone=["\ud83d", "old"]))
+        self._listener(model.Notice(level="info", title="\ud83d", text=""))
+
+    def answer(self, request: model.AnyRequest) -> Any:
+        return model.Field(label="odd", value="\ud83d")
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_cannot_be_written_silences_only_itself() -> None:
+    reader, writer = os.pipe()
+    odd: Any = OddDesk
+    loop = Loop("lab", odd, writer)
+    loop.serve(io.BytesIO(b'{"type": "hello", "id": 1}\n{"type": "refresh", "id": 2}\n'))
+    with os.fdopen(reader, "rb") as lines:
+        heard = [json.loads(lines.readline()) for _ in range(5)]
+    told = [row["key"] for message in heard for row in message.get("rows", [])]
+    assert told == ["good", "better"]
+    assert [message["gone"] for message in heard if "gone" in message] == [["old"]]
+    (failure,) = [message for message in heard if message["type"] == "failure"]
+    assert failure["id"] == 2 and "could not be written" in failure["what"]
+
+
+QUIET = """
+import sys
+from qtower import model
+from qtower.agent import logs, loop
+
+class Quiet:
+    def __init__(self, listener):
+        self.tell = listener
+    def open(self):
+        offline = dict(account="lab", endpoint="", link=model.Link.OFFLINE, since=1.0)
+        self.tell(model.Connected(connection=model.Connection(**offline)))
+    def close(self):
+        pass
+
+loop._HEARTBEAT_SECONDS = 0.05
+loop.run("lab", Quiet, sys.stdin.buffer, logs.take_standard(None))
+"""
+
+
+def test_an_agent_without_news_is_heard_all_the_same() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", QUIET], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as agent:
+        assert agent.stdin and agent.stdout
+        agent.stdin.write(b'{"type": "hello"}\n')
+        agent.stdin.flush()
+        heard = [json.loads(agent.stdout.readline()) for _ in range(4)]
+        agent.stdin.close()
+    assert heard[0]["body"]["heartbeat"] == 0.05
+    assert [message["type"] for message in heard[1:]] == ["connection"] * 3
+
+
+def test_the_log_of_commands_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    log = tmp_path / "commands.log"
+    log.touch(0o644)
+    logs.leave_stdout(log)
+    try:
+        root.warning("written")
+    finally:
+        root.handlers[0].close()
+        logging.captureWarnings(False)
+    assert "written" in log.read_text()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 
+from qtower.desk.registry import Registry
 from qtower.desk.submission import SerialExecutor
 from tests.desk.conftest import wait_for_end
 
@@ -35,6 +37,18 @@ def submit(content: Any, backend: Any, **run_config: Any) -> ManagedJob:
     executor.close()
     managed_job.future.result(30)
     return managed_job
+
+
+class AdoptingRegistry(Registry):
+    """A registry whose submitted sets can still be looked at when they have ended."""
+
+    def __init__(self, retrieve: Callable[[str], Any]) -> None:
+        super().__init__(retrieve)
+        self.adopted: dict[str, Any] = {}
+
+    def adopt(self, managed_job_set: Any) -> None:
+        self.adopted[managed_job_set.job_set_id()] = managed_job_set
+        super().adopt(managed_job_set)
 
 
 def two_registers(name: str = "two registers") -> QuantumCircuit:

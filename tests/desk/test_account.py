@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -111,3 +112,21 @@ def answering(status: int, body: bytes) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize("hosts", ["", "example.org", "*"])
+def test_no_proxy_stands_between_us_and_this_machine(
+    service: Endpoint, monkeypatch: pytest.MonkeyPatch, hosts: str
+) -> None:
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{dead.getsockname()[1]}"
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, hosts)
+        assert log_in(account_of(service)).backends()
+        assert log_in(account_of(service, local=False)).backends()
+        kept = os.environ["no_proxy"].split(",")
+        assert kept == os.environ["NO_PROXY"].split(",")
+        assert kept == ([hosts] if hosts == "*" else [*filter(None, [hosts]), "127.0.0.1"])

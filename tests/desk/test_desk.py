@@ -14,6 +14,7 @@ import pytest
 
 from qtower import model
 from qtower.config import Account
+from qtower.desk.desk import Desk
 from qtower.desk.journal import IntentPart, Journal
 from qtower.errors import AccountError, JobStateError, NetworkError, NotFoundError, SubmissionError
 from qtower.model import Link, Order, Rows, Status
@@ -268,3 +269,61 @@ def test_close_does_not_wait_for_a_server_that_hangs(tmp_path: Path) -> None:
             assert not closing.is_alive()
             assert ear.link is Link.STARTING
             connection.close()
+
+
+def expire(desk: Desk) -> None:
+    desk._session.provider()._api_client._session.access_token = "expired"
+
+
+def test_details_and_errors_are_read_after_a_new_login(service: Endpoint, tmp_path: Path) -> None:
+    job = provider_of(service).get_backend("ibmq_qasm_simulator").run(bells())
+    job.result()
+    # An account that is not local is read twice a minute: nothing else renews the login.
+    with open_desk(lambda: account_of(service, local=False), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        expire(desk)
+        details = desk.answer(model.GetDetails(key=job.job_id()))
+        assert details.note == ""
+        assert "API status" in {field.label for field in details.fields}
+        expire(desk)
+        assert desk._managed_job_if_any(ear.rows[job.job_id()]) is not None
+
+
+def test_a_damaged_kept_result_is_read_again(service: Endpoint, tmp_path: Path) -> None:
+    job = provider_of(service).get_backend("ibmq_qasm_simulator").run(bells())
+    job.result()
+    ask = model.GetResult(key=job.job_id())
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, _):
+        desk.wait_ready(60)
+        assert desk.answer(ask).source == "endpoint"
+    (file,) = (tmp_path / "results-test").iterdir()
+    file.write_bytes(b"ruined")
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, _):
+        desk.wait_ready(60)
+        assert desk.answer(ask).source == "endpoint"
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, _):
+        desk.wait_ready(60)
+        assert desk.answer(ask).source == "kept"
+
+
+def test_a_fault_of_ours_is_not_laid_on_the_endpoint(
+    service: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ours(*_: object, **__: object) -> None:
+        raise TypeError("ours")
+
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, _):
+        desk.wait_ready(60)
+        order = model.MakePlan(order=Order(files=[], backend="ibmq_qasm_simulator"))
+        assert desk.answer(order).problems
+        monkeypatch.setattr("qtower.desk.planning.check_fields", ours)
+        monkeypatch.setattr("qtower.desk.samples.prepared", ours)
+        monkeypatch.setattr("qtower.desk.workshop._backend", ours)
+        for request in (order, model.SubmitSamples(), model.GetBackends()):
+            with pytest.raises(TypeError, match="ours"):
+                desk.answer(request)
+        monkeypatch.undo()
+        monkeypatch.setattr(desk._session.provider(), "backends", ours)
+        for request in (order, model.SubmitSamples(), model.GetBackends()):
+            with pytest.raises(NetworkError, match="not of this API"):
+                desk.answer(request)

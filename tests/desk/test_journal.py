@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from qtower.desk.journal import IntentPart, Journal
-from qtower.desk.processes import process_lives, process_name
 from qtower.errors import StorageError
 from qtower.model import JobRow, Status, Step
+from qtower.processes import process_lives, process_name
 
 
 class Told(list[tuple[str, str]]):
@@ -81,7 +81,11 @@ def test_an_intent_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
     assert left.part == a_part(2)
     assert process_lives(left.owner)
     assert left.owner == process_name()
+    number, _, began = process_name().partition(":")
+    assert process_lives(f"{number}:{float(began) + 2:.2f}"), "the clock was set a little"
+    assert not process_lives(f"{number}:{float(began) + 60:.2f}")
     assert not process_lives(f"{os.getpid()}:1.00")
+    assert not process_lives(f"{number}:inf")
     assert not process_lives("nonsense")
 
 
@@ -162,7 +166,6 @@ def test_kept_results_are_checked(tmp_path: Path) -> None:
     journal = Journal("lab", tmp_path, Told())
     assert journal.kept_result("job/../1") is None
     journal.keep_result("job/../1", b'{"results": []}')
-    assert journal.has_result("job/../1")
     again = Journal("lab", tmp_path, Told())
     assert again.kept_result("job/../1") == b'{"results": []}'
     (file,) = (tmp_path / "results-lab").iterdir()
@@ -170,7 +173,6 @@ def test_kept_results_are_checked(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-3])
     assert again.kept_result("job/../1") is None
     assert file.with_name(f"{file.name}.damaged").exists()
-    assert not again.has_result("job/../1")
 
 
 def test_without_a_directory_results_cannot_be_kept() -> None:
@@ -179,3 +181,21 @@ def test_without_a_directory_results_cannot_be_kept() -> None:
     assert journal.flush(5) and journal.rows() == [a_row("1")]
     with pytest.raises(StorageError):
         journal.keep_result("1", b"")
+
+
+def test_a_row_that_cannot_be_written_keeps_only_itself_out(tmp_path: Path) -> None:
+    journal = Journal("lab", tmp_path, Told())
+    journal.save([a_row("caf\ud83d"), a_row("1"), a_row("2")], gone=["2", "\ud83d"])
+    assert journal.flush(5)
+    journal.save([a_row("3")])
+    assert journal.flush(5)
+    assert sorted(row.key for row in Journal("lab", tmp_path, Told()).rows()) == ["1", "3"]
+    assert journal.transitions("1") != []
+
+
+def test_an_intent_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    journal = Journal("lab", tmp_path, Told())
+    journal.record_intent("s1", "sweep", "sim", [a_part(0), a_part(1)])
+    with sqlite3.connect(tmp_path / "journal-lab.db") as connection:
+        connection.execute("UPDATE intents SET intent = '{}' WHERE part = 0")
+    assert [intent.part.index for intent in journal.open_intents()] == [1]

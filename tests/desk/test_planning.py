@@ -203,6 +203,48 @@ def test_a_pulse_qobj_goes_where_pulses_are_taken(provider: Any) -> None:
     assert (prepared.parts[0].shots, prepared.parts[0].label) == (512, "x")
 
 
+def test_a_pulse_qobj_for_more_qubits_is_refused(provider: Any, tmp_path: Path) -> None:
+    document = json.loads(Path(PULSE).read_text())
+    document["experiments"][0]["header"].pop("n_qubits", None)
+    document["experiments"][0]["instructions"].append(
+        {"name": "fc", "t0": 0, "ch": "d1", "phase": 0}
+    )
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps(document))
+    prepared = plan(Order(files=[str(path)]), provider.get_backend("ibmq_armonk"))
+    ((field, message),) = problems(prepared)
+    assert field == "files" and "has 2 qubits and ibmq_armonk has 1" in message
+
+
+def test_a_gate_that_no_simulator_knows_is_refused(simulator: Any, tmp_path: Path) -> None:
+    document = assemble(measured(2), shots=10).to_dict()
+    document["experiments"][0]["instructions"].insert(0, {"name": "bogus", "qubits": [0]})
+    path = tmp_path / "bogus.json"
+    path.write_text(json.dumps(document))
+    ((field, message),) = problems(plan(Order(files=[str(path)]), simulator))
+    assert field == "files" and "uses bogus, which ibmq_qasm_simulator does not know" in message
+
+
+def test_planning_asks_once_for_pulse_defaults_that_a_backend_does_not_have(
+    device: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    backend_of = device._api_client.account_api.backend
+
+    def counted(name: str) -> Any:
+        asked.append(name)
+        return backend_of(name)
+
+    monkeypatch.setattr(device._api_client.account_api, "backend", counted)
+    device._api_client._without_defaults.clear()
+    many = written(tmp_path / "many.qpy", *(measured(2, f"c{i}") for i in range(5)))
+    plan(Order(files=[many]), device)
+    device.defaults()
+    before = len(asked)
+    device.defaults()
+    assert len(asked) == before
+
+
 def test_a_backend_that_is_down_is_a_problem(
     simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

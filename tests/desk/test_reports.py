@@ -10,11 +10,23 @@ from qiskit.providers.ibmq.exceptions import IBMQBackendApiError
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 
 from qtower.desk.circuit_files import load
+from qtower.desk.journal import Journal
 from qtower.desk.reports import error_report
+from qtower.desk.results import ResultBook
 from qtower.errors import JobStateError
-from qtower.model import JobRow, Status
+from qtower.model import ErrorReport, JobRow, Status
 from tests.desk.conftest import CIRCUITS
 from tests.desk.submitting import run, submit, two_registers
+
+
+def report_of(known: JobRow, managed_job: ManagedJob | None) -> ErrorReport:
+    """The report, with results that are kept nowhere."""
+    results = ResultBook(Journal("test", None, lambda title, text: None))
+    return error_report(
+        known,
+        managed_job,
+        lambda failed: results.failures(failed.job.job_id(), lambda: failed),
+    )
 
 
 def row(status: Status, **fields: Any) -> JobRow:
@@ -23,7 +35,7 @@ def row(status: Status, **fields: Any) -> JobRow:
 
 def test_experiments_that_failed_are_listed(simulator: Any) -> None:
     job = run(load(CIRCUITS / "one-bad.json").qobj, simulator)
-    report = error_report("key", row(Status.ERROR), job)
+    report = report_of(row(Status.ERROR), job)
     assert (report.key, report.status) == ("key", Status.ERROR)
     assert report.message == job.error_message()
     assert report.message.startswith("The following experiments failed:\nExperiment 1: ERROR")
@@ -37,7 +49,7 @@ def test_a_job_that_was_refused_whole_has_a_message_and_code(device: Any) -> Non
     circuit.h(0)
     circuit.measure(0, 0)
     job = run(assemble(circuit, shots=10), device)
-    report = error_report("key", row(Status.ERROR), job)
+    report = report_of(row(Status.ERROR), job)
     assert "Instruction not in basis gates" in report.message
     assert "Error code: 7000." in report.message
     assert report.experiments == []
@@ -48,38 +60,38 @@ def test_a_row_that_is_behind_does_not_hide_the_error(device: Any) -> None:
     circuit.h(0)
     circuit.measure(0, 0)
     job = run(assemble(circuit, shots=10), device)
-    report = error_report("key", row(Status.RUNNING), job)
+    report = report_of(row(Status.RUNNING), job)
     assert report.status is Status.ERROR and report.message
 
 
 def test_a_submission_that_failed_has_its_own_error() -> None:
     job = ManagedJob(0, 1)
     job.submit_error = IBMQBackendApiError("Error submitting job: first line\nand the second")
-    report = error_report("key", row(Status.SUBMIT_FAILED, error="first line"), job)
+    report = report_of(row(Status.SUBMIT_FAILED, error="first line"), job)
     assert report.status is Status.SUBMIT_FAILED
     assert report.submit_error == "Error submitting job: first line\nand the second"
     # After a restart, or while offline, the row is all there is.
-    report = error_report("key", row(Status.SUBMIT_FAILED, error="first line"), None)
+    report = report_of(row(Status.SUBMIT_FAILED, error="first line"), None)
     assert report.submit_error == "first line"
 
 
 def test_offline_the_row_remembers() -> None:
-    report = error_report("key", row(Status.ERROR, error="what was known"), None)
+    report = report_of(row(Status.ERROR, error="what was known"), None)
     assert report.message == "what was known"
 
 
 def test_a_job_that_did_not_fail_is_no_error(simulator: Any) -> None:
     done = run([two_registers()], simulator, shots=10)
     with pytest.raises(JobStateError, match="has not failed: it is DONE"):
-        error_report("key", row(Status.DONE), done)
+        report_of(row(Status.DONE), done)
     with pytest.raises(JobStateError, match="it is CANCELLED"):
-        error_report("key", row(Status.CANCELLED), None)
+        report_of(row(Status.CANCELLED), None)
 
 
 def test_a_running_job_is_not_waited_for(simulator: Any) -> None:
     long = submit(load(CIRCUITS / "long.json").qobj, simulator)
     try:
         with pytest.raises(JobStateError, match="has not failed"):
-            error_report("key", row(Status.RUNNING), long)
+            report_of(row(Status.RUNNING), long)
     finally:
         long.cancel()

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,23 @@ def partial(simulator: Any) -> ManagedJob:
     return run(load(CIRCUITS / "one-bad.json").qobj, simulator)
 
 
+def of(managed_job: ManagedJob) -> tuple[str, Callable[[], ManagedJob]]:
+    """A job as a book takes it."""
+    job_id = managed_job.job.job_id() if managed_job.job else ""
+    return job_id, lambda: managed_job
+
+
+def out_of_reach() -> ManagedJob:
+    raise NetworkError("The endpoint is out of reach.")
+
+
 @pytest.fixture
 def book(journal: Journal) -> ResultBook:
     return ResultBook(journal)
 
 
 def test_the_head_names_the_experiments(book: ResultBook, done: ManagedJob) -> None:
-    head = book.head("key", done)
+    head = book.head("key", *of(done))
     assert (head.key, head.success, head.backend) == ("key", True, "ibmq_qasm_simulator")
     assert head.source == "endpoint" and head.date and head.seconds is not None
     assert [(e.name, e.shots, e.outcomes, e.memory) for e in head.experiments] == [
@@ -64,21 +75,21 @@ def test_the_head_names_the_experiments(book: ResultBook, done: ManagedJob) -> N
 
 
 def test_counts_are_written_as_qiskit_writes_them(book: ResultBook, done: ManagedJob) -> None:
-    counts = book.counts(GetCounts(key="key", experiment=0), done)
+    counts = book.counts(GetCounts(key="key", experiment=0), *of(done))
     assert [(row.bits, row.count) for row in counts.rows] == [("10 1", 500)]
     assert (counts.total, counts.outcomes, counts.note) == (500, 1, "")
     about = json.loads(counts.header)
     assert about["header"]["metadata"] == {"angle": 0.25}
     assert "data" not in about
     for experiment in (0, 1):
-        page = book.counts(GetCounts(key="key", experiment=experiment), done)
+        page = book.counts(GetCounts(key="key", experiment=experiment), *of(done))
         assert {row.bits: row.count for row in page.rows} == done.result().get_counts(experiment)
 
 
 def test_counts_come_in_pages_of_either_order(book: ResultBook, done: ManagedJob) -> None:
     def page(order: str, offset: int, limit: int) -> list[tuple[str, int]]:
         request = GetCounts(key="k", experiment=1, order=order, offset=offset, limit=limit)
-        counts = book.counts(request, done)
+        counts = book.counts(request, *of(done))
         assert (counts.total, counts.outcomes, counts.offset) == (500, 16, offset)
         return [(row.bits, row.count) for row in counts.rows]
 
@@ -92,7 +103,7 @@ def test_counts_come_in_pages_of_either_order(book: ResultBook, done: ManagedJob
 
 
 def test_memory_is_every_shot_in_order(book: ResultBook, done: ManagedJob) -> None:
-    memory = book.memory(GetMemory(key="k", experiment=1, offset=490, limit=100), done)
+    memory = book.memory(GetMemory(key="k", experiment=1, offset=490, limit=100), *of(done))
     assert (memory.total, memory.offset, len(memory.shots)) == (500, 490, 10)
     assert memory.shots == done.result().get_memory(1)[490:]
 
@@ -102,19 +113,19 @@ def test_unknown_experiments_and_missing_memory_are_named(
 ) -> None:
     for experiment in (-1, 2):
         with pytest.raises(NotFoundError, match=f"no experiment {experiment}"):
-            book.counts(GetCounts(key="k", experiment=experiment), done)
+            book.counts(GetCounts(key="k", experiment=experiment), *of(done))
     with pytest.raises(NotFoundError, match="no memory"):
-        book.memory(GetMemory(key="k", experiment=0), partial)
+        book.memory(GetMemory(key="k", experiment=0), *of(partial))
 
 
 def test_a_failed_job_shows_what_it_has(book: ResultBook, partial: ManagedJob) -> None:
-    head = book.head("key", partial)
+    head = book.head("key", *of(partial))
     assert not head.success
     assert [experiment.success for experiment in head.experiments] == [True, False]
     assert head.experiments[1].outcomes is None
-    good = book.counts(GetCounts(key="key", experiment=0), partial)
+    good = book.counts(GetCounts(key="key", experiment=0), *of(partial))
     assert {row.bits for row in good.rows} == {"00", "11"} and good.note == ""
-    bad = book.counts(GetCounts(key="key", experiment=1), partial)
+    bad = book.counts(GetCounts(key="key", experiment=1), *of(partial))
     assert bad.rows == [] and bad.note.startswith("This experiment failed: ERROR")
 
 
@@ -123,23 +134,23 @@ def test_a_job_without_a_result_says_its_state(
 ) -> None:
     long = submit(load(CIRCUITS / "long.json").qobj, simulator)
     with pytest.raises(JobStateError, match=r"no result yet.*Wait until it is DONE"):
-        book.head("key", long)
+        book.head("key", *of(long))
     long.cancel()
     with pytest.raises(JobStateError, match="was cancelled"):
-        book.head("key", long)
+        book.head("key", *of(long))
 
     failed = run(assemble(uniform(1, "h"), shots=10), device)  # h is no gate of the device
     with pytest.raises(JobStateError, match="left no result"):
-        book.head("key", failed)
+        book.head("key", *of(failed))
 
     unsent = ManagedJob(0, 1)
     with pytest.raises(JobStateError, match="still being sent"):
-        book.head("key", unsent)
+        book.head("key", *of(unsent))
     unsent.submit_error = RuntimeError("full")
     with pytest.raises(JobStateError, match="never reached the endpoint"):
-        book.head("key", unsent)
-    with pytest.raises(NetworkError, match="journal only"):
-        book.head("key", None, "unknown-id")
+        book.head("key", *of(unsent))
+    with pytest.raises(NetworkError, match="out of reach"):
+        book.head("key", "unknown-id", out_of_reach)
 
 
 def test_a_result_that_was_read_needs_no_service_any_more(tmp_path: Path) -> None:
@@ -152,21 +163,21 @@ def test_a_result_that_was_read_needs_no_service_any_more(tmp_path: Path) -> Non
         simulator = provider.get_backend("ibmq_qasm_simulator")
         read = run([two_registers()], simulator, shots=50, memory=True)
         unread = run([two_registers()], simulator, shots=50)
-        first = ResultBook(journal).head("key", read)
+        first = ResultBook(journal).head("key", *of(read))
     finally:
         stop_service(endpoint)
 
     job_id = read.job.job_id()
     again = ResultBook(Journal("test", state, lambda title, text: None))
-    head = again.head("key", None, job_id)
+    head = again.head("key", job_id, out_of_reach)
     assert (first.source, head.source) == ("endpoint", "kept")
     assert head.experiments == first.experiments and head.date == first.date
-    counts = again.counts(GetCounts(key="key", experiment=0), None, job_id)
+    counts = again.counts(GetCounts(key="key", experiment=0), job_id, out_of_reach)
     assert [(row.bits, row.count) for row in counts.rows] == [("10 1", 50)]
 
     provider._api_client._session._initialize_retry(0, 0, 0.0)
     with pytest.raises(QtowerError) as caught:
-        again.head("key", unread)
+        again.head("key", *of(unread))
     assert isinstance(caught.value, NetworkError)
 
 
@@ -179,13 +190,13 @@ def test_results_stay_readable_when_they_cannot_be_kept(done: ManagedJob) -> Non
             return None
 
     book = ResultBook(FullDisk())
-    assert book.head("key", done).success
-    assert book.counts(GetCounts(key="key", experiment=0), done).total == 500
+    assert book.head("key", *of(done)).success
+    assert book.counts(GetCounts(key="key", experiment=0), *of(done)).total == 500
 
 
 def test_saved_json_is_the_whole_result(book: ResultBook, done: ManagedJob, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    saved = book.save(SaveResult(key="k", path=str(path), format="json"), done)
+    saved = book.save(SaveResult(key="k", path=str(path), format="json"), *of(done))
     assert saved.path == str(path) and saved.size == path.stat().st_size
     document = json.loads(path.read_text())
     assert document["job_id"] == done.job.job_id()
@@ -200,7 +211,7 @@ def test_saved_csv_is_a_table_without_formulas(
     book: ResultBook, done: ManagedJob, tmp_path: Path
 ) -> None:
     path = tmp_path / "result.csv"
-    book.save(SaveResult(key="k", path=str(path), format="csv"), done)
+    book.save(SaveResult(key="k", path=str(path), format="csv"), *of(done))
     rows = list(csv.reader(io.StringIO(path.read_text())))
     assert rows[0] == ["experiment", "bitstring", "count", "share"]
     assert rows[1] == ["two registers", "10 1", "500", "1.000000"]
@@ -227,17 +238,17 @@ def test_what_cannot_be_saved_is_a_sentence(
     }
     for path, words in cases.items():
         with pytest.raises(StorageError, match=words):
-            book.save(SaveResult(key="k", path=path, format="json"), done)
+            book.save(SaveResult(key="k", path=path, format="json"), *of(done))
     assert taken.read_text() == "mine"
-    book.save(SaveResult(key="k", path=str(taken), format="json", overwrite=True), done)
+    book.save(SaveResult(key="k", path=str(taken), format="json", overwrite=True), *of(done))
     assert json.loads(taken.read_text())["success"]
     with pytest.raises(NotFoundError, match="no format"):
-        book.save(SaveResult(key="k", path=str(tmp_path / "x"), format="xml"), done)
+        book.save(SaveResult(key="k", path=str(tmp_path / "x"), format="xml"), *of(done))
     assert sorted(file.name for file in tmp_path.iterdir() if "part" in file.name) == []
 
 
 def test_a_path_in_the_home_directory(book: ResultBook, done: ManagedJob, home: Path) -> None:
-    saved = book.save(SaveResult(key="k", path="~/x.json", format="json"), done)
+    saved = book.save(SaveResult(key="k", path="~/x.json", format="json"), *of(done))
     assert saved.path == str(home / "x.json")
 
 
@@ -250,15 +261,18 @@ def kept(journal: Journal, **experiment: Any) -> ResultBook:
 
 def test_measured_points_are_memory_without_counts(journal: Journal) -> None:
     book = kept(journal, meas_level=1, data={"memory": [[[1.5, -2.0]], [[0.25, 1e-9]]]})
-    counts = book.counts(GetCounts(key="k", experiment=0), None, "odd")
+    counts = book.counts(GetCounts(key="k", experiment=0), "odd", out_of_reach)
     assert "level 1" in counts.note
-    memory = book.memory(GetMemory(key="k", experiment=0), None, "odd")
+    memory = book.memory(GetMemory(key="k", experiment=0), "odd", out_of_reach)
     assert memory.shots == ["1.5-2j", "0.25+1e-09j"]
 
 
 def test_memory_that_fits_no_register_is_shown_as_it_came(journal: Journal) -> None:
     book = kept(journal, data={"memory": ["0x3", "0x0"]}, header=UNFIT)
-    assert book.memory(GetMemory(key="k", experiment=0), None, "odd").shots == ["0x3", "0x0"]
+    assert book.memory(GetMemory(key="k", experiment=0), "odd", out_of_reach).shots == [
+        "0x3",
+        "0x0",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -275,6 +289,27 @@ def test_odd_results_say_why_there_are_no_counts(
     experiment: dict[str, Any], note: str, journal: Journal
 ) -> None:
     book = kept(journal, **experiment)
-    counts = book.counts(GetCounts(key="k", experiment=0), None, "odd")
+    counts = book.counts(GetCounts(key="k", experiment=0), "odd", out_of_reach)
     assert counts.rows == [] and note in counts.note
-    assert book.head("k", None, "odd").experiments[0].name == "experiment 0"
+    assert book.head("k", "odd", out_of_reach).experiments[0].name == "experiment 0"
+
+
+def test_a_lone_surrogate_in_a_result_is_a_question_mark(journal: Journal) -> None:
+    book = kept(journal, header={"name": "caf\ud83d", "m\udfff": [1j]}, data={"counts": {}})
+    head = book.head("k", "odd", out_of_reach)
+    assert head.experiments[0].name == "caf?"
+
+
+def test_a_job_holds_no_result_that_is_kept(book: ResultBook, done: ManagedJob) -> None:
+    book.head("key", *of(done))
+    assert done.job._result is None
+    assert book.head("key", done.job.job_id(), out_of_reach).success
+
+
+def test_a_damaged_copy_is_read_again_from_the_endpoint(tmp_path: Path, done: ManagedJob) -> None:
+    journal = Journal("test", tmp_path, lambda title, text: None)
+    ResultBook(journal).head("key", *of(done))
+    (file,) = (tmp_path / "results-test").iterdir()
+    file.write_bytes(file.read_bytes()[:-3])
+    assert ResultBook(journal).head("key", *of(done)).source == "endpoint"
+    assert ResultBook(journal).head("key", done.job.job_id(), out_of_reach).source == "kept"

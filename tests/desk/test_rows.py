@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qtower.desk.rows import STATUSES, epoch, read_document, read_membership, read_steps
@@ -77,11 +78,20 @@ def test_an_error_has_the_provider_s_words_and_its_first_line() -> None:
         ("n_1_", ["mine"], ("", "", None)),
         ("", [], ("", "", None)),
         ("line\nbreak_0_", ["ibmq_jobset_x_"], ("x", "line\nbreak", 0)),
+        ("n_" + "9" * 5000 + "_", ["ibmq_jobset_x_"], ("x", "", None)),
     ],
 )
 def test_membership(name: str, tags: list[str], expected: tuple[str, str, int | None]) -> None:
     found = read_membership(name, tags)
     assert (found.set_id, found.set_name, found.index) == expected
+
+
+def test_numbers_that_count_nothing_are_not_known() -> None:
+    summary = {"summary": {"num_circuits": 10**25, "qobj_config": {"shots": -1}}}
+    queue = {"position": 10**400}
+    reading = read_document(document(summary_data=summary, info_queue=queue), now=1.0)
+    assert reading is not None and reading.experiments is None
+    assert (reading.row.shots, reading.row.queue_position) == (None, None)
 
 
 def test_statuses_are_the_provider_s() -> None:
@@ -101,6 +111,12 @@ def test_statuses_are_the_provider_s() -> None:
         ("1970-01-01T00:00:10", 10.0),
         ("1970-01-01T02:00:10+02:00", 10.0),
         ("1970-01-01T00:00:10.250Z", 10.25),
+        ("1970-01-01T00:00:10.5Z", 10.5),
+        ("1970-01-01T00:00:10.2500000001Z", 10.25),
+        ("1970-01-01 02:00:10.25+0200", 10.25),
+        ("1970-01-01T02:00:10+02", 10.0),
+        ("1970-01-01", 0.0),
+        ("1970-13-01T00:00:10Z", None),
         ("yesterday", None),
         (17, None),
         (None, None),
@@ -110,17 +126,21 @@ def test_dates(text: Any, seconds: float | None) -> None:
     assert epoch(text) == seconds
 
 
+any_text = st.text(st.characters(), max_size=5)  # lone surrogates among them
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    st.none() | st.booleans() | st.integers() | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner),
     max_leaves=5,
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of the machine, not of the reading
 @given(changes=st.dictionaries(st.sampled_from(sorted(document())), anything))
 def test_nothing_in_a_document_is_taken_for_granted(changes: dict[str, Any]) -> None:
     reading = read_document(document(**changes), now=1.0)
     assert reading is None or reading.row.job_id
+    if reading is not None:
+        msgspec.json.encode(reading.row)
 
 
 def test_unreadable_steps_are_left_out() -> None:
@@ -128,3 +148,23 @@ def test_unreadable_steps_are_left_out() -> None:
         Step(name="RUNNING", at=1.0)
     ]
     assert read_steps("no") == []
+
+
+def test_a_lone_surrogate_is_a_question_mark_everywhere() -> None:
+    odd = "caf\ud83d"
+    wrong = document(
+        name=f"{odd}_3_",
+        tags=[odd, f"ibmq_jobset_{odd}_"],
+        status="ERROR_RUNNING_JOB",
+        error={"message": odd, "code": odd},
+        _backend_info={"name": odd},
+        summary_data={"summary": {"experiment_names": [odd]}},
+    )
+    reading = read_document(wrong, now=1.0)
+    assert reading is not None
+    row = reading.row
+    assert (row.set_name, row.set_id, row.tags) == ("caf?", "caf?", ("caf?",))
+    assert (row.label, row.backend) == ("caf?", "caf?")
+    assert row.error == "caf?. Error code: caf?."
+    assert read_steps({odd: "1970-01-01T00:00:01Z"}) == [Step(name="caf?", at=1.0)]
+    msgspec.json.encode(row)

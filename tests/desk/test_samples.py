@@ -16,10 +16,10 @@ from qiskit.providers.jobstatus import JobStatus
 from qtower.desk import samples
 from qtower.desk.circuit_files import read_files
 from qtower.desk.journal import Journal
-from qtower.desk.registry import Registry
 from qtower.desk.submission import Submission
 from qtower.errors import SubmissionError
 from tests.desk.conftest import wait_until
+from tests.desk.submitting import AdoptingRegistry
 from tools.samples import DATA, generated
 
 FAILS, LONG = "T gate (fails)", "Monitored (long)"
@@ -28,11 +28,11 @@ FAILS, LONG = "T gate (fails)", "Monitored (long)"
 @pytest.fixture(scope="module")
 def jobs(simulator: Any) -> Iterator[dict[str, Any]]:
     """The managed jobs of one submission of the samples, by their rows' labels."""
-    registry = Registry(retrieve=lambda job_id: None)
+    registry = AdoptingRegistry(retrieve=lambda job_id: None)
     journal = Journal("samples", None, lambda title, text: None)
     submission = Submission(registry, journal, announce=lambda changes: None)
     sent = submission.send(samples.prepared(simulator), simulator)
-    managed: Any = registry.job_set(sent.set_id)
+    managed = registry.adopted[sent.set_id]
     labels = [registry.row(key).label for key in sent.keys]
     by_label = dict(zip(labels, managed.managed_jobs(), strict=True))
     wait_until(lambda: all(job.future.done() for job in by_label.values()))

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 from qiskit.providers.ibmq.managed import IBMQJobManager
+from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 
 from qtower.desk.journal import Journal
+from qtower.desk.pages import JobPages
 from qtower.desk.planning import PreparedPlan, plan
-from qtower.desk.registry import Changes, Registry
+from qtower.desk.registry import Changes
 from qtower.desk.submission import SerialExecutor, Submission
 from qtower.errors import StorageError, SubmissionError
-from qtower.model import Order, Status, Submitted
+from qtower.model import JobRow, Order, Status, Submitted
 from tests.desk.conftest import CIRCUITS, wait_for_end, wait_until
+from tests.desk.submitting import AdoptingRegistry
 
 BELL = str(CIRCUITS / "bell.qasm")
 
@@ -25,14 +28,14 @@ class Desk:
     """A registry, a submission, and all that was announced."""
 
     def __init__(self, journal: Any) -> None:
-        self.registry = Registry(retrieve=lambda job_id: None)
+        self.registry = AdoptingRegistry(retrieve=lambda job_id: None)
         self.announced: list[Changes] = []
         self.submission = Submission(
             self.registry, journal, lambda: 1000.0, announce=self.announced.append
         )
 
     def job_set(self, sent: Submitted) -> Any:
-        return self.registry.job_set(sent.set_id)
+        return self.registry.adopted[sent.set_id]
 
     def statuses(self) -> list[Status]:
         return [row.status for row in self.registry.rows()]
@@ -195,3 +198,53 @@ def test_the_executor_keeps_order_and_ends_with_its_last_call(tmp_path: Path) ->
     wait_until(lambda: not any(t.name == "test executor" for t in threading.enumerate()))
     assert calls in (list(range(20)), [*range(20), 99])
     assert all(thread.daemon for thread in threading.enumerate() if "submit" in thread.name)
+
+
+def test_a_set_is_let_go_once_all_its_jobs_have_ended(
+    provider: Any, simulator: Any, journal: Journal
+) -> None:
+    desk = Desk(journal)
+    sent = desk.submission.send(prepare(simulator), simulator)
+    managed_jobs = desk.job_set(sent).managed_jobs()
+    wait_for_end(managed_jobs)
+    wait_until(lambda: journal.open_intents() == [])
+    assert [managed.job._qobj for managed in managed_jobs] == [None] * 3
+    first, *others = [managed.job.job_id() for managed in managed_jobs]
+    (page,) = JobPages(provider).by_id([first])
+    desk.registry.absorb(page, now=2000.0)
+    assert desk.registry.managed_job(sent.keys[0]) is managed_jobs[0]
+    assert list(desk.registry._submitted) == [sent.set_id]
+    (page,) = JobPages(provider).by_id(others)
+    desk.registry.absorb(page, now=2000.0)
+    assert desk.registry._submitted == {}
+
+
+class SweptRegistry(AdoptingRegistry):
+    """A registry that a sweep would like to change while a row of it is looked at."""
+
+    sweep: threading.Thread | None = None
+
+    def row(self, key: str) -> JobRow:
+        row = super().row(key)
+        if self.sweep is not None and self.sweep.ident is None:
+            self.sweep.start()
+            self.sweep.join(0.3)  # it is done by then, or waits for us
+        return row
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_sweep_between_two_looks_makes_no_twin(sent: bool, journal: Journal) -> None:
+    registry = SweptRegistry(retrieve=lambda job_id: None)
+    submission = Submission(registry, journal, lambda: 1.0, announce=lambda changes: None)
+    row = JobRow(key="s1/0", set_id="s1", index=0, status=Status.INITIALIZING)
+    registry.put([row])
+    document = {"job_id": "real", "status": "RUNNING", "name": "n_0_", "tags": ["ibmq_jobset_s1_"]}
+    registry.sweep = threading.Thread(target=registry.absorb, args=([document], 2.0))
+    managed_job = ManagedJob(0, 1)
+    managed_job.submit_error = None if sent else RuntimeError("the line was cut")
+    managed_job.job = SimpleNamespace(job_id=lambda: "real") if sent else None
+    submission._part_ended(row, managed_job)
+    registry.sweep.join(20)
+    assert [(each.key, each.job_id, each.status) for each in registry.rows()] == [
+        ("s1/0", "real", Status.RUNNING)
+    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Endpoint
+from tests.service.postgres import Server, running_server
 from tests.service.raw import Api
 
 
@@ -16,3 +18,19 @@ def api(service: Endpoint) -> Iterator[Api]:
     user = Api(service.url, service.token)
     yield user
     user.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of this process's own, started by the first test that asks for it."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a store may be made: a file, then a fresh database."""
+    if request.param == "sqlite":
+        return tmp_path / "jobs.sqlite"
+    server: Server = request.getfixturevalue("postgres")
+    return server.url(server.new_database())

@@ -73,8 +73,9 @@ def qobj(qubits: int, instructions: list[dict[str, Any]], shots: int, name: str)
 class Api:
     """One signed-in user of a running service."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, place: str = PLACE) -> None:
         self.url = url
+        self.place = place
         self.http = httpx.Client(base_url=url, timeout=60)
         self.access_token = self.http.post(
             "/users/loginWithToken", json={"apiToken": token}
@@ -85,10 +86,10 @@ class Api:
         self.http.close()
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return self.http.get(PLACE + path, **options)
+        return self.http.get(self.place + path, **options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        return self.http.post(PLACE + path, **options)
+        return self.http.post(self.place + path, **options)
 
     def create(self, **fields: Any) -> dict[str, Any]:
         content = {"backend": {"name": "ibmq_qasm_simulator"}, "allowObjectStorage": True}

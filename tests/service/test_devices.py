@@ -9,7 +9,14 @@ import sys
 import msgspec
 import pytest
 
-from qtower.service.devices import SIMULATOR, Device, load_device, load_devices
+from qtower.service.devices import (
+    SIMULATOR,
+    Device,
+    fake_devices,
+    load_device,
+    load_devices,
+    takes_pulses,
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +82,42 @@ def test_the_provider_reads_every_configuration_and_its_data(devices: dict[str, 
 def test_one_device_alone_is_the_same(devices: dict[str, Device]) -> None:
     for name, device in devices.items():
         assert load_device(name) == device
+
+
+def test_a_backend_can_be_any_fake_device_under_any_name() -> None:
+    models = {"mine": "fake_nairobi", "old": "fake_burlington", "sim": "simulator"}
+    devices = load_devices(models)
+    assert list(devices) == list(models)
+    mine = devices["mine"]
+    assert mine.name == mine.configuration["backend_name"] == "mine"
+    assert mine.properties is not None
+    assert mine.properties["backend_name"] == "mine"
+    assert mine.configuration["n_qubits"] == 7
+    assert devices["sim"].simulator
+    assert devices["old"].defaults is None
+    assert [takes_pulses(device) for device in devices.values()] == [True, False, False]
+
+
+def test_every_fake_device_can_be_read_by_the_provider() -> None:
+    from qiskit.providers.ibmq.utils.json_decoder import (
+        decode_backend_configuration,
+        decode_backend_properties,
+    )
+
+    names = fake_devices()
+    assert len(names) > 40
+    for stem in names:
+        device = load_device(stem, f"fake_{stem}")
+        assert 0.1 < device.configuration.get("dt", 1) < 10
+        decode_backend_configuration(device.configuration)
+        assert device.properties is not None
+        decode_backend_properties(device.properties)
+
+
+@pytest.mark.parametrize("model", ["", "lima", "fake_", "fake_nowhere", "fake_../lima", "fake_."])
+def test_a_device_that_is_none_is_named_with_those_that_are(model: str) -> None:
+    with pytest.raises(LookupError, match=r"there are simulator, fake_almaden, fake_armonk"):
+        load_device("mine", model)
 
 
 @pytest.mark.parametrize("name", ["", "lima", "_lima", "ibmq_nowhere", "../lima"])

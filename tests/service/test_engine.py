@@ -2,106 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from qiskit import QuantumCircuit, assemble
+from qiskit import assemble
 
 from qtower.service import payloads
-from qtower.service.engine import Engine, Outcome
+from qtower.service.engine import LocalEngine
+from qtower.service.limits import Limits
 from qtower.service.payloads import Payloads
-
-SIMULATOR = "ibmq_qasm_simulator"
-PATIENCE = 30.0  # seconds: a machine may be slow, and no test depends on how slow
-
-
-def bell() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, 2)
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure([0, 1], [0, 1])
-    return circuit
-
-
-def endless() -> QuantumCircuit:
-    """Runs for minutes: every shot of it is simulated by itself, because of the early reset."""
-    circuit = QuantumCircuit(20, 1)
-    for _ in range(40):
-        for qubit in range(19):
-            circuit.rx(0.3, qubit)
-            circuit.cx(qubit, qubit + 1)
-        circuit.measure(19, 0)
-        circuit.reset(19)
-    return circuit
-
-
-def bad() -> QuantumCircuit:
-    circuit = QuantumCircuit(1, 1)
-    circuit.t(0)
-    circuit.measure(0, 0)
-    return circuit
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
-
-
-class Job:
-    """A job given to an engine, and all that it said about it."""
-
-    def __init__(self, job_id: str, result_file: Path) -> None:
-        self.job_id = job_id
-        self.result_file = result_file
-        self.running = threading.Event()
-        self.outcomes: queue.Queue[Outcome] = queue.Queue()
-
-    def outcome(self) -> Outcome:
-        outcome = self.outcomes.get(timeout=PATIENCE)
-        assert self.result_file.exists() == outcome.has_result
-        return outcome
-
-
-class Desk:
-    """An engine, and the payloads of the jobs that it is given."""
-
-    def __init__(self, engine: Engine, store: Payloads) -> None:
-        self.engine = engine
-        self._store = store
-        self._numbers = itertools.count(1)
-
-    def start(self, circuit: QuantumCircuit, shots: int = 100, **options: object) -> Job:
-        job_id = f"{next(self._numbers):024x}"
-        qobj = assemble(circuit, shots=shots, **options).to_dict()
-        payloads.write(self._store.qobj_file(job_id), json.dumps(qobj).encode())
-        job = Job(job_id, self._store.result_file(job_id))
-        self.engine.start(
-            job_id,
-            SIMULATOR,
-            self._store.qobj_file(job_id),
-            job.result_file,
-            on_running=lambda at: job.running.set(),
-            on_outcome=job.outcomes.put,
-        )
-        return job
-
-    def start_endless(self) -> Job:
-        job = self.start(endless(), shots=100_000)
-        assert job.running.wait(PATIENCE)
-        return job
+from tests.service.engine_desk import PATIENCE, SIMULATOR, Desk, bad, bell, endless, large, until
 
 
 def children() -> set[int]:
@@ -121,7 +41,7 @@ def before() -> set[int]:
 
 @pytest.fixture
 def desk(before: set[int], tmp_path: Path) -> Iterator[Desk]:
-    engine = Engine(workers=2)
+    engine = LocalEngine(workers=2)
     yield Desk(engine, Payloads(tmp_path / "payloads"))
     engine.close()
     until(lambda: children() <= before, "no child is left")
@@ -276,9 +196,45 @@ def test_closing_with_running_and_waiting_jobs(desk: Desk, before: set[int]) -> 
     desk.engine.close()
 
 
+@contextmanager
+def limited_desk(directory: Path, **limits: Any) -> Iterator[Desk]:
+    engine = LocalEngine(1, Limits(**limits))
+    try:
+        yield Desk(engine, Payloads(directory / "payloads"))
+    finally:
+        engine.close()
+
+
+def test_a_job_that_runs_too_long_is_ended(tmp_path: Path) -> None:
+    with limited_desk(tmp_path, seconds=0.5) as desk:
+        outcome = desk.start_endless().outcome()
+        assert (outcome.kind, outcome.code) == ("failed", 5201)
+        assert outcome.message == "The job timed out: it may run for 0.5 seconds"
+        assert outcome.started is not None
+        assert outcome.ended is not None
+        assert outcome.ended - outcome.started >= 0.4
+        assert desk.start(bell()).outcome().kind == "completed"
+
+
+def test_a_job_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:
+    with limited_desk(tmp_path, memory_bytes=500_000_000) as desk:
+        outcome = desk.start(large(), method="statevector").outcome()
+        assert (outcome.kind, outcome.code) == ("failed", 5204)
+        assert outcome.message == "The job needs more memory than 500 MB"
+        assert desk.start(bell()).outcome().kind == "completed"
+
+
+def test_a_job_that_is_cancelled_at_its_limit_is_cancelled(tmp_path: Path) -> None:
+    with limited_desk(tmp_path, seconds=0.3) as desk:
+        job = desk.start_endless()
+        desk.engine.cancel(job.job_id)
+        assert job.outcome().kind == "cancelled"
+        assert job.outcomes.empty()
+
+
 def test_an_engine_needs_a_worker() -> None:
     with pytest.raises(ValueError, match="one worker"):
-        Engine(workers=0)
+        LocalEngine(workers=0)
 
 
 def test_a_simulator_that_cannot_start_fails_the_job_and_does_not_try_for_ever(
@@ -288,7 +244,7 @@ def test_a_simulator_that_cannot_start_fails_the_job_and_does_not_try_for_ever(
     broken.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(broken))
-    engine = Engine(workers=2)
+    engine = LocalEngine(workers=2)
     try:
         job = Desk(engine, Payloads(tmp_path)).start(bell())
         outcome = job.outcome()
@@ -302,11 +258,11 @@ def test_a_simulator_that_cannot_start_fails_the_job_and_does_not_try_for_ever(
 def test_no_process_to_be_had_fails_all_that_wait(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    engine: Engine | None = None
+    engine: LocalEngine | None = None
     try:
         with monkeypatch.context() as without_python:
             without_python.setattr(sys, "executable", str(tmp_path / "missing"))
-            engine = Engine(workers=2)
+            engine = LocalEngine(workers=2)
             desk = Desk(engine, Payloads(tmp_path))
             jobs = [desk.start(bell()) for _ in range(3)]
             assert [job.outcome().kind for job in jobs] == ["failed"] * 3
@@ -319,10 +275,10 @@ def test_no_process_to_be_had_fails_all_that_wait(
 PARENT = """
 import sys, threading, psutil
 from pathlib import Path
-from qtower.service.engine import Engine
+from qtower.service.engine import LocalEngine
 
 if __name__ == "__main__":
-    engine, running = Engine(workers=2), threading.Event()
+    engine, running = LocalEngine(workers=2), threading.Event()
     engine.start("a" * 24, "ibmq_qasm_simulator", Path(sys.argv[1]), Path(sys.argv[2]),
                  on_running=lambda at: running.set(), on_outcome=print)
     running.wait()

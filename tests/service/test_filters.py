@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +16,21 @@ from qtower.service.conditions import FilterError
 from qtower.service.filters import parse_listing, read_earlier_than
 from qtower.service.records import NewJob, Owner
 from qtower.service.store import Store
+from tests.service.postgres import Server
 
 OWNER = Owner("owner", "ibm-q", "open", "main")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
     """Jobs a (completed), b (failed), c (unfinished, without a name in truth)."""
-    opened = Store(tmp_path_factory.mktemp("store") / "jobs.sqlite")
+    place: Path | str = tmp_path_factory.mktemp("store") / "jobs.sqlite"
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgres")
+        place = server.url(server.new_database())
+    opened = Store(place)
     for name, backend, tags, status in (
         ("a", "ibmq_lima", ("red", "set"), statuses.COMPLETED),
         ("b", "ibmq_lima", ("blue", "set"), statuses.ERROR_RUNNING_JOB),
@@ -54,6 +62,28 @@ def found(store: Store, where: Any, **more: Any) -> str:
         ({"name": {"regexp": "/A/i"}}, "a"),
         ({"name": {"gt": "a"}}, "b"),
         ({"name": 1}, ""),
+        ({"name": {"neq": 1}}, "abc"),
+        ({"name": {"inq": [1, True, "a"]}}, "a"),
+        ({"name": {"gt": 0}}, ""),
+        ({"name": {"gt": "A", "lt": "Z"}}, ""),
+        ({"name": "a\0"}, ""),
+        ({"name": {"regexp": "[\0]"}}, ""),
+        ({"name": {"regexp": "\\w$"}}, "ab"),
+        ({"liveDataEnabled": 0}, ""),
+        ({"liveDataEnabled": {"regexp": "0"}}, ""),
+        ({"tags": 1}, ""),
+        ({"tags": {"neq": 1}}, "abc"),
+        ({"shots": "200"}, ""),
+        ({"shots": 200.0}, "ab"),
+        ({"shots": 199.5}, ""),
+        ({"shots": {"gt": 199.5, "lt": 1e300}}, "ab"),
+        ({"shots": {"lt": 2**40}}, "abc"),
+        ({"shots": {"regexp": "2"}}, ""),
+        ({"kind": {"gt": "Z"}}, "abc"),
+        ({"kind": {"regexp": "^q-"}}, "abc"),
+        ({"unknownField": {"gt": 1}}, ""),
+        ({"unknownField": {"inq": ["x", None]}}, "abc"),
+        ({"unknownField": {"regexp": ""}}, ""),
         ({"backend.name": "ibmq_lima"}, "ab"),
         ({"backend.name": "ibmq_lima", "name": "b"}, "b"),
         ({"status": "COMPLETED"}, "a"),
@@ -68,6 +98,8 @@ def found(store: Store, where: Any, **more: Any) -> str:
         ({"tags": ["red", "set"]}, "a"),
         ({"tags": {"regexp": "^bl"}}, "b"),
         ({"and": [{"tags": "set"}, {"tags": "blue"}]}, "b"),
+        ({"and": [{"tags": "set"}, {"tags": "red"}, {"name": "b"}]}, ""),
+        ({"and": [{"tags": "set"}, {"tags": "red"}, {"tags": "blue"}]}, ""),
         ({"and": []}, "abc"),
         ({"shots": 200}, "ab"),
         ({"shots": {"between": [0, 199]}}, "c"),
@@ -94,6 +126,8 @@ def test_order_limit_skip_and_fields(store: Store) -> None:
     assert found(store, {}, order="creationDate DESC") == "cba"
     assert found(store, {}, order=["status ASC", "id"]) == "acb"
     assert found(store, {}, order="updatedDate DESC", limit=1) == "c"
+    assert found(store, {}, order="name ASC") == "cab"
+    assert found(store, {}, order="name DESC") == "bac"
     assert found(store, {}, limit=1, skip=1) == "b"
     assert found(store, {}, limit=0) == "abc"
     assert parse_listing('{"limit": 100000}').limit == 50

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from qtower.service.line import Line, Place
+from qtower.service.records import Owner
+from qtower.service.reservations import Reservations
+from qtower.service.settings import ReservationSettings, ServiceSettings
 
 BACKEND = "ibmq_lima"
+OWNER = Owner("owner", "ibm-q", "open", "main")
 
 
 def line_of(*jobs: str, workers: int = 1, runs: tuple[float, ...] = ()) -> Line:
     line = Line(workers, runs)
     for number, job in enumerate(jobs):
-        line.join(number, job, BACKEND)
+        line.join(number, job, BACKEND, OWNER)
     return line
 
 
@@ -45,7 +50,7 @@ def test_who_comes_back_keeps_the_place() -> None:
     line.take()
     line.began("a", time.time())
     line.ended("a")
-    line.join(0, "a", BACKEND)
+    line.join(0, "a", BACKEND, OWNER)
     assert position(line, 0) == 1
     assert line.take() == "a"
 
@@ -81,3 +86,58 @@ def test_estimates_count_what_is_left_of_running_jobs() -> None:
     place = line.place(1)
     assert place is not None
     assert place.starts == pytest.approx(time.time() + 6, abs=1)
+
+
+ADA = Owner("ada", "lab", "physics", "main")
+BEN = Owner("ben", "lab", "physics", "main")
+
+
+def shared_line(*, workers: int = 1, reservations: Reservations | None = None) -> Line:
+    """Three of Ada's jobs came first, then two of Ben's."""
+    line = Line(workers, (10.0,), reservations=reservations)
+    for number, owner in enumerate((ADA, ADA, ADA, BEN, BEN)):
+        line.join(number, f"{owner.user}{number}", BACKEND, owner)
+    return line
+
+
+def test_users_take_turns_and_positions_tell_so() -> None:
+    line = shared_line()
+    assert [position(line, number) for number in range(5)] == [1, 3, 5, 2, 4]
+    order = []
+    while (job_id := line.take()) is not None:
+        order.append(job_id)
+        line.began(job_id, time.time())
+        line.ended(job_id, 10.0)
+    assert order[:2] == ["ada0", "ben3"]
+    assert len(order) == 5
+
+
+def test_a_reserved_backend_runs_only_the_jobs_of_its_project() -> None:
+    now = datetime.now(timezone.utc)
+    held = ReservationSettings(
+        backend=BACKEND,
+        project="lab/teaching/main",
+        start=now - timedelta(hours=1),
+        end=now + timedelta(hours=1),
+    )
+    line = shared_line(reservations=Reservations(ServiceSettings(reservations=(held,))))
+    assert line.take() is None
+    change = line.next_reservation()
+    assert change == pytest.approx(held.end.timestamp())
+    place = line.place(0)
+    assert place is not None
+    assert place.starts == pytest.approx(held.end.timestamp(), abs=1)
+    line.join(5, "teaching", BACKEND, Owner("cy", "lab", "teaching", "main"))
+    assert line.take() == "teaching"
+
+
+def test_more_workers_take_more_jobs_and_none_gives_no_estimate() -> None:
+    line = shared_line(workers=0)
+    assert line.take() is None
+    place = line.place(0)
+    assert place is not None
+    assert place.starts is None
+    line.set_workers(2)
+    assert line.take() is not None
+    assert line.take() is not None
+    assert line.take() is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -212,6 +213,60 @@ def test_one_that_never_listens_is_given_up(monkeypatch: pytest.MonkeyPatch, hom
         local.ensure_running(timeout=0.5)
     # It can be ended all the same.
     assert local.stop() is True
+
+
+def test_it_is_found_again_when_its_session_has_ended() -> None:
+    first = local.ensure_running()
+    shutil.rmtree(paths.runtime_dir())  # as systemd does at logout
+    again = local.ensure_running()
+    assert (again.pid, again.url, again.token) == (first.pid, first.url, first.token)
+    assert not again.started
+    # What was lost is there again, and private.
+    assert record()["pid"] == first.pid
+    for file in paths.runtime_dir().iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    shutil.rmtree(paths.runtime_dir())
+    assert local.stop() is True
+    assert not lives(first.pid)
+    assert not (paths.data_dir() / "service.json").exists()
+
+
+def test_a_killed_one_is_not_found_again_by_what_it_left() -> None:
+    first = local.ensure_running()
+    shutil.rmtree(paths.runtime_dir())
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: not lives(first.pid), "the service is gone")
+    assert local.status() is None
+    second = local.ensure_running()
+    assert second.started
+    assert second.pid != first.pid
+
+
+def test_one_that_somebody_else_started_is_found() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "qtower", "serve"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        url = process.stdout.readline().removeprefix(local.READY_LINE).strip()
+        found = local.ensure_running()
+        assert (found.pid, found.url, found.started) == (process.pid, url, False)
+        process.terminate()
+
+
+def test_one_with_named_users_is_not_taken_for_ours(home: Path) -> None:
+    settings = home / "service.toml"
+    settings.write_text(f'[users.ada]\ntoken-hash = "sha256:{"0" * 64}"\n')
+    with subprocess.Popen(
+        [sys.executable, "-m", "qtower", "serve", "--config", str(settings)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        with pytest.raises(ServiceError, match="does not answer as qtower's own") as refused:
+            local.ensure_running(timeout=0.5)
+        assert "as an account" in refused.value.next_step
+        process.terminate()
 
 
 def test_it_ends_by_itself_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:

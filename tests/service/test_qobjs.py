@@ -106,6 +106,13 @@ def test_pulses_only_where_they_can_be_played(simulator: Device, armonk: Device)
     assert refusal(pulses, simulator)[1] == 1108
     summary = check(pulses, armonk)
     assert (summary.kind, summary.meas_level, summary.qubits) == ("PULSE", 1, 1)
+    pulses["config"]["meas_level"] = 0
+    assert refusal(pulses, armonk) == (
+        "Measurement level 0 is not supported by ibmq_armonk, only 1 and 2",
+        8009,
+    )
+    # Its pulses are open, but nothing was published to simulate them with.
+    assert refusal(pulses, load_device("ibmq_almaden", "fake_almaden"))[1] == 1108
 
 
 def test_circuits_are_measured_as_outcomes(simulator: Device) -> None:

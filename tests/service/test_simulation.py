@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, assemble, pulse
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, assemble
 from qiskit.circuit.library import U2Gate, U3Gate
-from qiskit.providers.fake_provider import FakeArmonk, FakeLima
+from qiskit.providers.fake_provider import FakeLima
 from qiskit.providers.ibmq.utils.json_encoder import IQXJsonEncoder
 from qiskit.result import Result
 from qiskit_aer import AerSimulator
@@ -42,11 +42,13 @@ def simulation() -> Simulation:
 def run(simulation: Simulation, tmp_path: Path) -> Run:
     """Runs circuits, or a qobj as a dictionary; returns the outcome and the result's JSON."""
 
-    def run(work: Any, device: str = SIMULATOR, **options: Any) -> tuple[Outcome, Any]:
+    def run(
+        work: Any, device: str = SIMULATOR, setup: Json | None = None, **options: Any
+    ) -> tuple[Outcome, Any]:
         qobj = work if isinstance(work, dict) else assemble(work, **options).to_dict()
         qobj_file, result_file = tmp_path / "qobj", tmp_path / "result"
         payloads.write(qobj_file, json.dumps(qobj, cls=IQXJsonEncoder).encode())
-        outcome = simulation.run(JOB, device, qobj_file, result_file)
+        outcome = simulation.run(JOB, device, qobj_file, result_file, setup)
         assert result_file.exists() == outcome.has_result
         return outcome, json.loads(payloads.read(result_file)) if outcome.has_result else None
 
@@ -320,16 +322,17 @@ def test_what_a_device_does_not_have(run: Run, name: str, qubits: list[int]) -> 
     assert f"instruction: {name}, qubits: {qubits}" in outcome.message
 
 
-def test_pulses_are_refused_in_plain_words(run: Run) -> None:
-    backend = FakeArmonk()
-    with pulse.build(backend) as schedule:
-        pulse.play(pulse.Constant(160, 0.1), pulse.drive_channel(0))
-        pulse.acquire(160, 0, pulse.MemorySlot(0))
-    qobj = assemble(schedule, backend, meas_level=1, shots=10).to_dict()
-    outcome, _ = run(qobj, "ibmq_armonk")
-    assert (outcome.kind, outcome.has_result) == ("failed", False)
-    assert outcome.message == "Pulse jobs cannot be simulated by this service"
-    assert 1000 <= outcome.code <= 9999
+def test_a_circuit_too_large_for_the_machine_is_said_to_be(run: Run) -> None:
+    circuit = QuantumCircuit(60, 60)
+    for qubit in range(60):
+        circuit.rx(0.3, qubit)
+    for qubit in range(59):
+        circuit.cx(qubit, qubit + 1)
+    circuit.measure(range(60), range(60))
+    setup = {"device": "simulator", "method": "statevector"}
+    outcome, _ = run(circuit, "wide", setup, shots=10)
+    assert (outcome.kind, outcome.code) == ("failed", 5204)
+    assert outcome.message == "1 of 1 experiments failed"
 
 
 def test_a_malformed_qobj_is_said_to_be_one_and_not_shown(run: Run) -> None:
@@ -370,3 +373,41 @@ print([name for name in unwanted if name in sys.modules])
         [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+# -- how a backend is set up ---------------------------------------------------------------------
+
+
+def test_a_simulator_with_one_method_keeps_to_it(run: Run) -> None:
+    setup = {"device": "simulator", "method": "stabilizer"}
+    outcome, result = run(bell(), "clifford_simulator", setup, shots=100, method="statevector")
+    assert outcome.kind == "completed"
+    assert result["backend_name"] == "clifford_simulator"
+    assert result["results"][0]["metadata"]["method"] == "stabilizer"
+    outcome, result = run(t_gate(), "clifford_simulator", setup, shots=100)
+    assert (outcome.kind, outcome.has_result) == ("failed", True)
+    assert "stabilizer" in result["results"][0]["status"]
+
+
+def test_a_device_without_its_noise(run: Run) -> None:
+    circuit = QuantumCircuit(2, 2)
+    circuit.x(0)
+    circuit.cx(0, 1)
+    circuit.delay(100_000, 1)
+    circuit.measure([0, 1], [0, 1])
+    _, noisy = run(circuit, LIMA, shots=2000)
+    assert len(noisy["results"][0]["data"]["counts"]) > 1
+    setup = {"device": "fake_lima", "noise": False}
+    _, quiet = run(circuit, "quiet_lima", setup, shots=2000)
+    assert quiet["results"][0]["data"]["counts"] == {"0x3": 2000}
+
+
+@pytest.mark.parametrize("device", ["fake_nairobi", "fake_burlington", "fake_poughkeepsie"])
+def test_any_fake_device_of_qiskit(run: Run, device: str) -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(U2Gate(0, np.pi), [0])
+    circuit.delay(1000, 0)
+    circuit.measure(0, 0)
+    outcome, result = run(circuit, f"my_{device}", {"device": device}, shots=2000)
+    assert outcome.kind == "completed", outcome.message
+    assert share_of_ones(result["results"][0]) == pytest.approx(0.5, abs=0.1)

@@ -7,6 +7,7 @@ import time
 import pytest
 from rich.cells import cell_len
 
+from qtower.agent.link import SILENT
 from qtower.model import Link, Status
 from qtower.ui.header import Standing, connection_words, header_lines
 from qtower.ui.situation import situation, too_small
@@ -30,12 +31,15 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
         (standing(Link.STARTING), "starting: loading the provider"),
         (standing(Link.STARTING, detail="starting the service"), "starting: starting the service"),
         (standing(), "live"),
-        (standing(confirmed=NOW - 12), "live, 12 s old"),
-        (standing(confirmed=NOW - 200), "live, 3 min old"),
+        (standing(confirmed=NOW - 2), "live"),
+        (standing(confirmed=NOW - 8), "not answering for 8 s"),
+        (standing(confirmed=NOW - 12, local_service=False), "live, 12 s old"),
+        (standing(confirmed=NOW - 200, local_service=False), "not answering for 3 min"),
         (standing(confirmed=None), "live: reading the jobs"),
         (standing(Link.OFFLINE, detail="no route"), "offline since 22:13: no route"),
         (standing(Link.REFUSED, detail="bad token"), "login refused: bad token"),
         (Standing("lab", agent_up=False, agent_detail="It ended."), "agent restarting: It ended."),
+        (Standing("lab", agent_up=False, agent_detail=SILENT), "the agent does not answer"),
     ],
 )
 def test_the_connection_in_words(known: Standing, words: str) -> None:

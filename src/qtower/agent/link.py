@@ -31,6 +31,12 @@ _FIRST_BACKOFF, _LAST_BACKOFF = 0.2, 5.0
 _STEADY_SECONDS = 10.0  # an agent that lived so long is started again without delay
 _UP_SECONDS = 30.0  # how long a question waits for an agent that is being started
 _CLOSE_SECONDS = 0.3
+_TICK_SECONDS = 0.5
+_MOST_MISSED = 3.0  # heartbeats before an agent counts as silent
+_GIVE_UP_SECONDS = 30.0  # of silence, before it is ended and started again
+
+SILENT = "the agent does not answer"
+"""The detail of a link whose agent runs and says nothing."""
 
 _SAME_VERSION = "Install the same version of qtower on both sides."
 
@@ -77,6 +83,8 @@ class AgentLink:
         self._up = asyncio.Event()
         self._refused: AgentError | None = None
         self._restarts = 0
+        self._heartbeat = 0.0  # seconds, as the agent promised; 0: it did not
+        self._silence = 0.0  # seconds that this loop lived through without hearing a word
         self._last_words: deque[str] = deque(maxlen=5)
         self._writer: asyncio.WriteTransport | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -190,6 +198,7 @@ class AgentLink:
         """Lives through one agent, from its start to its end."""
         loop = asyncio.get_running_loop()
         self._last_words.clear()
+        self._heartbeat = self._silence = 0.0
         process = self._process or self.launch(self._command)
         self._process = process
         assert process.stdin and process.stdout and process.stderr
@@ -197,17 +206,42 @@ class AgentLink:
         said, speech = await open_reader(process.stdout)
         complained, complaints = await open_reader(process.stderr)
         listening = asyncio.create_task(self._listen(complained, self._hear_complaint))
+        watching = asyncio.create_task(self._watch(process))
         try:
             await self._listen(said, self._hear)
             await asyncio.wait({listening}, timeout=0.1)  # its last words
         finally:
             listening.cancel()
+            watching.cancel()
             speech.close()
             complaints.close()
             if not self._closed:
                 self._hang_up(process)
                 end(process)
                 self._process = None
+
+    async def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Tells of an agent that is not heard any more, and ends it if that lasts.
+
+        Silence is counted while this loop runs: when the screen itself was stopped, or the
+        machine slept, what the agent said meanwhile is heard before it counts as silent.
+        """
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            if not self._heartbeat:
+                continue
+            was_silent = self._is_silent
+            self._silence += _TICK_SECONDS
+            if self._is_silent and not was_silent:
+                self._on_state(LinkState(up=False, detail=SILENT, restarts=self._restarts))
+            if self._silence > _GIVE_UP_SECONDS:
+                self._last_words.append("it did not answer")
+                process.kill()
+                return
+
+    @property
+    def _is_silent(self) -> bool:
+        return 0.0 < self._heartbeat * _MOST_MISSED < self._silence
 
     def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
         writer, self._writer = self._writer, None
@@ -242,6 +276,9 @@ class AgentLink:
             self._last_words.append(text.removeprefix("qtower: "))
 
     def _hear(self, line: bytes) -> None:
+        was_silent, self._silence = self._is_silent, 0.0
+        if was_silent:
+            self._on_state(LinkState(up=True, detail="it answers again", restarts=self._restarts))
         try:
             message = self._decoder.decode(line)
         except msgspec.DecodeError as error:
@@ -282,6 +319,7 @@ class AgentLink:
                 f"protocol, this screen version {model.PROTOCOL_VERSION}.",
                 _SAME_VERSION,
             )
+        self._heartbeat = welcome.heartbeat
         self._up.set()
         self._on_state(LinkState(up=True, detail=f"agent {welcome.pid}", restarts=self._restarts))
 

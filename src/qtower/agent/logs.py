@@ -8,6 +8,7 @@ import os
 import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import NamedTuple
 
 from qtower.desk.scrubbing import scrub
 
@@ -15,14 +16,20 @@ _LOG_BYTES = 2_000_000
 _LOG_FILES = 3
 
 
-def take_stdout(log_file: Path | None) -> int:
-    """Takes standard output away from the program and returns its real descriptor.
+class StandardDescriptors(NamedTuple):
+    """Where standard output and standard error really lead."""
+
+    output: int
+    error: int
+
+
+def take_standard(log_file: Path | None) -> StandardDescriptors:
+    """Takes standard output and error away from the program and returns the real descriptors.
 
     From now on file descriptors 1 and 2, all loggers and all warnings lead to `log_file` (0600,
     rotated), or nowhere if it is None or cannot be written.
     """
-    real = os.dup(1)
-    os.set_inheritable(real, False)
+    real = StandardDescriptors(os.dup(1), os.dup(2))  # which children do not inherit
     handler: logging.Handler
     try:
         handler = _DescriptorHandler(log_file) if log_file else logging.NullHandler()
@@ -36,15 +43,11 @@ def take_stdout(log_file: Path | None) -> int:
 
 
 def leave_stdout(log_file: Path) -> None:
-    """Logs and warnings lead to `log_file`; standard output and error stay the program's.
+    """Logs and warnings lead to `log_file` (0600); standard output and error stay the program's.
 
     For a command that talks to its user itself.
     """
-    _log_by(
-        RotatingFileHandler(
-            log_file, maxBytes=_LOG_BYTES, backupCount=1, errors="backslashreplace", delay=True
-        )
-    )
+    _log_by(_PrivateHandler(log_file, backups=1, delay=True))
 
 
 def _log_by(handler: logging.Handler) -> None:
@@ -64,21 +67,30 @@ def _lead_to(stream: io.TextIOBase) -> None:
             standard.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-class _DescriptorHandler(RotatingFileHandler):
-    """A rotating file that file descriptors 1 and 2 follow when it turns."""
+class _PrivateHandler(RotatingFileHandler):
+    """A rotating file that its owner alone reads."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, backups: int = _LOG_FILES, delay: bool = False) -> None:
         super().__init__(
             file,
             maxBytes=_LOG_BYTES,
-            backupCount=_LOG_FILES,
+            backupCount=backups,
             encoding="utf-8",
             errors="backslashreplace",
+            delay=delay,
         )
 
     def _open(self) -> io.TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        stream = os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
+        os.fchmod(descriptor, 0o600)  # older versions left it to the umask
+        return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
+
+
+class _DescriptorHandler(_PrivateHandler):
+    """A rotating file that file descriptors 1 and 2 follow when it turns."""
+
+    def _open(self) -> io.TextIOWrapper:
+        stream = super()._open()
         _lead_to(stream)
         return stream
 

@@ -9,7 +9,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import BinaryIO, NoReturn
 
@@ -17,14 +17,21 @@ import msgspec
 
 from qtower import __version__, model
 from qtower.agent.crew import Crew
+from qtower.agent.logs import StandardDescriptors
 from qtower.desk.desk import Desk
 from qtower.desk.scrubbing import scrub
 from qtower.errors import AgentError, QtowerError
+from qtower.text import encodable, inert
 
 logger = logging.getLogger(__name__)
 
 # A screen that does not read holds up the desk, not the memory of this machine.
 _MOST_UNREAD = 2000
+
+_encode = msgspec.json.Encoder().encode
+
+# How often the connection is told again if there is no news: who listens knows that we live.
+_HEARTBEAT_SECONDS = 2.0
 
 # Key presses of a waiting person are answered between the bytecodes of imports and polls.
 _SWITCH_SECONDS = 0.0005
@@ -34,23 +41,33 @@ def run(
     account: str,
     open_desk: Callable[[Callable[[model.Event], None]], Desk],
     source: BinaryIO,
-    sink: int,
+    standard: StandardDescriptors,
 ) -> NoReturn:
-    """Serves requests from `source` to the descriptor `sink`, until either ends or a signal comes.
+    """Serves requests from `source` to standard output, until either ends or a signal comes.
 
-    Ends the process, whatever its threads are doing: a request that hangs keeps nobody.
+    Ends the process, whatever its threads are doing: a request that hangs keeps nobody. A fault
+    ends it with 1, after a line on standard error.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_by_signal)
-    loop = Loop(account, open_desk, sink)
+    code = 1
     try:
-        loop.serve(source)
+        loop = Loop(account, open_desk, standard.output)
+        try:
+            loop.serve(source)
+        finally:
+            loop.close()
+        code = 0
     except (_EndedError, KeyboardInterrupt):
-        pass
+        code = 0
+    except Exception as error:
+        logger.exception("the agent ends")
+        words = str(error) if isinstance(error, QtowerError) else f"{type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):
+            os.write(standard.error, f"qtower: {inert(scrub(words))}\n".encode())
     finally:
-        loop.close()
-        os._exit(0)
+        os._exit(code)
 
 
 class Loop:
@@ -100,6 +117,7 @@ class Loop:
             program=f"qtower {__version__}",
             account=self._account,
             pid=os.getpid(),
+            heartbeat=_HEARTBEAT_SECONDS,
         )
         self._outgoing.put(model.Answer(id=hello.id, body=welcome))
         if hello.version != model.PROTOCOL_VERSION:
@@ -127,8 +145,8 @@ class Loop:
                 id=number,
                 error=type(error).__name__,
                 title=error.title,
-                what=scrub(error.what),
-                next_step=scrub(error.next_step),
+                what=encodable(scrub(error.what)),
+                next_step=encodable(scrub(error.next_step)),
             )
         )
 
@@ -140,15 +158,48 @@ class Loop:
             self._fail(number, AgentError(f"The message was not understood: {why}."))
 
     def _write(self) -> None:
-        encode = msgspec.json.Encoder().encode
+        standing: model.Connected | None = None
         while True:
-            line = memoryview(encode(self._outgoing.get()) + b"\n")
-            try:
-                while line:
-                    line = line[os.write(self._sink, line) :]
-            except OSError:  # nobody reads any more
-                self.close()
-                os._exit(0)
+            message = self._next_message(standing)
+            if isinstance(message, model.Connected):
+                standing = message
+            for line in _lines(message):
+                rest = memoryview(line)
+                try:
+                    while rest:
+                        rest = rest[os.write(self._sink, rest) :]
+                except OSError:  # nobody reads any more
+                    self.close()
+                    os._exit(0)
+
+    def _next_message(self, standing: model.Connected | None) -> model.Message:
+        """The next message; `standing`, when there is none for a while."""
+        try:
+            return self._outgoing.get(timeout=_HEARTBEAT_SECONDS if standing else None)
+        except queue.Empty:
+            assert standing is not None
+            return standing
+
+
+def _lines(message: model.Message) -> Iterator[bytes]:
+    """The line of a message; of one that cannot be written, what can be said in its place."""
+    try:
+        yield _encode(message) + b"\n"
+    except Exception as error:  # what a job holds may be anything: it silences that job alone
+        logger.exception("a %s could not be written", type(message).__name__)
+        for part in _in_place_of(message, scrub(f"{type(error).__name__}: {error}")):
+            yield from _lines(part)
+
+
+def _in_place_of(message: model.Message, why: str) -> Iterator[model.Message]:
+    if isinstance(message, model.Answer):
+        words = f"The answer could not be written ({encodable(why)})."
+        yield model.Failure(
+            id=message.id, error=QtowerError.__name__, title=QtowerError.title, what=words
+        )
+    elif isinstance(message, model.Rows) and len(message.rows) + len(message.gone) > 1:
+        yield from (model.Rows(rows=[row]) for row in message.rows)
+        yield from (model.Rows(gone=[key]) for key in message.gone)
 
 
 class _Numbered(msgspec.Struct, frozen=True):

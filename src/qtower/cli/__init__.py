@@ -14,7 +14,7 @@ from qtower.errors import QtowerError
 
 # Modules are loaded when their command is called: `qtower --version` imports neither Textual nor
 # Qiskit, and the monitor starts its agent before it imports Textual.
-_COMMANDS = {
+COMMANDS = {
     "monitor": "qtower.cli.monitor:monitor",
     "submit": "qtower.cli.jobs:submit",
     "list": "qtower.cli.jobs:list_jobs",
@@ -22,17 +22,17 @@ _COMMANDS = {
     "result": "qtower.cli.results:result",
     "error": "qtower.cli.results:error",
     "agent": "qtower.cli.agent:agent",
-    "serve": "qtower.cli.service:serve",
+    "serve": "qtower.cli.serve:serve",
     "service": "qtower.cli.service:service",
 }
 
 
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        target = _COMMANDS.get(cmd_name)
+        target = COMMANDS.get(cmd_name)
         if target is None:
             return None
         module, name = target.split(":")

@@ -26,5 +26,5 @@ def agent(account_name: str | None) -> None:
         log_file = paths.state_dir() / f"agent-{safe_name(name)}.log"
     except StorageError:
         log_file = None  # the desk says what is wrong with the directory
-    sink = logs.take_stdout(log_file)
-    loop.run(name, lambda listener: Desk(name, connect, listener), sys.stdin.buffer, sink)
+    standard = logs.take_standard(log_file)
+    loop.run(name, lambda listener: Desk(name, connect, listener), sys.stdin.buffer, standard)

@@ -13,8 +13,9 @@ from qtower import paths
 from qtower.agent import logs
 from qtower.cli.connect import connector
 from qtower.desk.desk import Desk
-from qtower.errors import NotFoundError, QtowerError
-from qtower.model import Connected, Connection, Event, JobRow, Notice, Rows
+from qtower.errors import AccountError, NotFoundError, QtowerError
+from qtower.model import Connected, Connection, Event, JobRow, Link, Notice, Rows
+from qtower.text import inert
 
 READY_SECONDS = 90.0
 """How long a command waits for the service to start, the login and the first reading."""
@@ -39,19 +40,48 @@ class Session:
             elif isinstance(event, Connected):
                 self.connection = event.connection
             elif isinstance(event, Notice) and event.level != "info":
-                click.echo(f"qtower: {event.title}: {event.text}", err=True)
+                click.echo(f"qtower: {event.title}: {inert(event.text)}", err=True)
             self._changed.notify_all()
 
     def wait_for(self, keys: Iterable[str], reached: Callable[[JobRow], bool]) -> list[JobRow]:
-        """Waits until every job of `keys` has reached a state, and returns their rows."""
+        """Waits until every job of `keys` has reached a state, and returns their rows.
+
+        An endpoint that does not answer is said on standard error, once, and waited for.
+
+        Raises:
+            NotFoundError: A job was there and is not any more.
+            AccountError: The endpoint refuses the login.
+        """
         wanted = list(keys)
+        known: set[str] = set()
+        offline = False
         with self._changed:
             while True:
                 rows = [self.rows[key] for key in wanted if key in self.rows]
                 if len(rows) == len(wanted) and all(map(reached, rows)):
                     return rows
+                if lost := sorted(known - self.rows.keys()):
+                    raise NotFoundError(
+                        f"The job {lost[0]} was deleted while it was waited for.",
+                        "See `qtower list` for what is there.",
+                    )
+                known |= {row.key for row in rows}
+                offline = self._look_at_link(offline)
                 # Woken by every event; the time-out only lets Ctrl+C through.
                 self._changed.wait(1.0)
+
+    def _look_at_link(self, was_offline: bool) -> bool:
+        """Whether the endpoint does not answer; says so if it did before."""
+        connection = self.connection
+        if connection is None:
+            return was_offline
+        if connection.link is Link.REFUSED:
+            raise AccountError(inert(connection.detail))
+        offline = connection.link is Link.OFFLINE
+        if offline and not was_offline:
+            words = "It is waited for; Ctrl+C ends the waiting, and not the jobs."
+            click.echo(f"qtower: {inert(connection.detail)} {words}", err=True)
+        return offline
 
     def find(self, name: str) -> list[JobRow]:
         """The jobs that `name` means: a job id, a key, a set id or a name that is unique.
@@ -64,7 +94,7 @@ class Session:
             found = [row for row in rows if getattr(row, field) == name and name]
             if found:
                 return sorted(found, key=lambda row: row.index or 0)
-        found = [row for row in rows if name and name in (row.name, row.set_name)]
+        found = [row for row in rows if name and name in (row.name, row.set_name, row.label)]
         if not found:
             raise NotFoundError(
                 f'There is no job "{name}" on this account.', "See `qtower list` for job ids."

@@ -6,7 +6,9 @@ for a server that accepts and says nothing (FIELD-NOTES, section 2).
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -14,12 +16,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qtower.config import Account
-from qtower.desk.faults import AccessExpiredError, explain, faults, is_request, silence, words
+from qtower.desk.faults import (
+    AccessExpiredError,
+    RedirectError,
+    explain,
+    explain_status,
+    faults,
+    is_request,
+    silence,
+    words,
+)
 from qtower.desk.scrubbing import conceal, scrub
 from qtower.errors import AccountError, JobStateError, NetworkError, QtowerError
 
-_CONNECT_SECONDS, _READ_SECONDS = 5.0, 20.0
 _LOGIN_SECONDS = 60.0
+
+
+def _no_stage(stage: str) -> None:
+    """For who does not want to know how far it is."""
 
 
 class AccountSession:
@@ -44,8 +58,10 @@ class AccountSession:
         """The account as it was last connected; None before the first time."""
         return self._account
 
-    def ensure(self) -> Any:
+    def ensure(self, tell_stage: Callable[[str], None] = _no_stage) -> Any:
         """Returns the provider, logged in. Called by the poller alone.
+
+        `tell_stage` hears in a few words what is being waited for.
 
         Raises:
             AccountError: Login was refused.
@@ -56,6 +72,9 @@ class AccountSession:
         account = self._connect()
         conceal(account.token)
         if self._provider is None or account != self._account:
+            tell_stage("loading the provider")
+            load_provider()
+            tell_stage(f"waiting for {_host(account)}")
             self._install(log_in(account), account)
         self._doubtful = False
         return self._provider
@@ -96,9 +115,6 @@ class AccountSession:
 
     def _install(self, provider: Any, account: Account) -> None:
         conceal(provider.credentials.access_token or "")
-        session = provider._api_client._session
-        session._timeout = (_CONNECT_SECONDS, _READ_SECONDS)
-        session._initialize_retry(retries_total=1, retries_connect=1, backoff_factor=0.2)
         with self._settled:
             if self._provider is None:
                 self._provider = provider
@@ -111,9 +127,14 @@ class AccountSession:
 def load_provider() -> type[Any]:
     """Imports the provider (a second or two) and returns its `IBMQFactory`.
 
-    Its loggers and warnings are led to the program's own: by itself it writes to stderr.
+    Its loggers and warnings are led to the program's own: by itself it writes to stderr. Its
+    sessions get the limits of qtower.desk.sessions.
     """
     from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
+
+    from qtower.desk.clients import install
+
+    install()
 
     for name in ("qiskit", "qiskit.providers.ibmq"):
         logger = logging.getLogger(name)
@@ -133,14 +154,17 @@ def log_in(account: Account) -> Any:
         NetworkError: It did not answer in time.
     """
     factory = load_provider()()
+    if account.local_service or _is_loopback(account):
+        _go_past_proxies(urlsplit(account.url).hostname or "")
     _knock(account)
     outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    problems: tuple[type[Exception], ...] = (*faults(), QtowerError)
 
     def enable() -> None:
         try:
             place = {"hub": account.hub, "group": account.group, "project": account.project}
             outcome.put(factory.enable_account(account.token, account.url, **place))
-        except faults() as error:
+        except problems as error:
             outcome.put(error)
 
     # A login that hangs is left behind: a daemon thread keeps nobody.
@@ -149,6 +173,8 @@ def log_in(account: Account) -> Any:
         provider = outcome.get(timeout=_LOGIN_SECONDS)
     except queue.Empty:
         raise NetworkError(f"{_host(account)} did not finish the login in time.") from None
+    if provider is None or isinstance(provider, Exception):
+        provider = getattr(factory, "failure", provider)
     if isinstance(provider, Exception):
         raise _login_error(provider, account) from None
     if provider is None:
@@ -159,25 +185,51 @@ def log_in(account: Account) -> Any:
     return provider
 
 
+def _is_loopback(account: Account) -> bool:
+    host = urlsplit(account.url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _go_past_proxies(host: str) -> None:
+    """No proxy can reach a service on this machine; `requests` would ask one even for that."""
+    for name, other in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy")):
+        known = os.environ.get(name) or os.environ.get(other) or ""
+        hosts = [entry.strip() for entry in known.split(",") if entry.strip()]
+        if host not in hosts and hosts != ["*"]:
+            hosts.append(host)
+        os.environ[name] = ",".join(hosts)
+
+
 def _knock(account: Account) -> None:
     """Asks for the version with a time limit, which the provider's login does not have."""
     import requests
 
+    from qtower.desk.sessions import CONNECT_SECONDS, read_seconds, redirect_words
+
     try:
         with requests.get(
-            f"{account.url.rstrip('/')}/version", timeout=(_CONNECT_SECONDS, _READ_SECONDS)
+            f"{account.url.rstrip('/')}/version",
+            timeout=(CONNECT_SECONDS, read_seconds(account.url)),
+            allow_redirects=False,
+            stream=True,  # what it says is read by the provider
         ) as answer:
-            code = answer.status_code
+            if answer.is_redirect:
+                raise RedirectError(redirect_words(answer))
+            if answer.status_code >= 500 or answer.status_code == 429:
+                raise explain_status(answer, _host(account))
     except requests.RequestException as error:
         raise NetworkError(f"{_host(account)} {silence(error)}.") from None
-    if code >= 500 or code == 429:
-        raise NetworkError(f"{_host(account)} failed with status {code}.")
 
 
 def _login_error(error: BaseException, account: Account) -> QtowerError:
     from qiskit.providers.ibmq.api.exceptions import AuthenticationLicenseError
     from qiskit.providers.ibmq.exceptions import IBMQProviderError
 
+    if isinstance(error, QtowerError):
+        return error
     host = _host(account)
     if isinstance(error, AuthenticationLicenseError):
         return AccountError(
@@ -190,7 +242,7 @@ def _login_error(error: BaseException, account: Account) -> QtowerError:
             "Correct hub, group and project in config.toml.",
         )
     known = explain(error, host)
-    if isinstance(known, NetworkError) and is_request(error):
+    if isinstance(known, RedirectError) or (isinstance(known, NetworkError) and is_request(error)):
         return known
     if isinstance(known, AccessExpiredError | JobStateError):
         return AccountError(f"{host} refused the token.", "Check the account's token.")

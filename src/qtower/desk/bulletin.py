@@ -13,6 +13,7 @@ from qtower.config import Account
 from qtower.desk.journal import Journal
 from qtower.desk.registry import Changes
 from qtower.model import Connected, Connection, Event, JobRow, Link, Notice, Rows
+from qtower.text import encodable
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Bulletin:
                 link=link,
                 since=before.since if link is before.link else now,
                 confirmed=confirmed if confirmed is not None else before.confirmed,
-                detail=detail,
+                detail=encodable(detail),
             )
             if account is not None:
                 self.connection = replace(
@@ -83,7 +84,7 @@ class Bulletin:
                     endpoint=_without_credentials(account.url),
                     local_service=account.local_service,
                 )
-            changed = (link, detail) != (before.link, before.detail)
+            changed = (link, self.connection.detail) != (before.link, before.detail)
             if changed or (link is Link.LIVE and now - self._told >= _CONFIRM_SECONDS):
                 self._told = now
                 self.tell_connection()
@@ -92,7 +93,7 @@ class Bulletin:
         """Tells a person that something is not as it should be."""
         _log.warning("%s: %s", title, text)
         with self._order:
-            self._listener(Notice(level="warning", title=title, text=text))
+            self._listener(Notice(level="warning", title=title, text=encodable(text)))
 
 
 def _without_credentials(url: str) -> str:

@@ -6,39 +6,34 @@ from typing import Any
 
 from qiskit.providers.ibmq.job.exceptions import IBMQJobError
 
-from qtower.desk.faults import explain
-from qtower.errors import JobStateError, NetworkError
+from qtower.desk.faults import AccessExpiredError, endpoint_errors, explain
+from qtower.errors import NetworkError
 from qtower.model import CancelOutcome, JobRow, Status
 
 
 def cancel_job(row: JobRow, managed_job: Any) -> CancelOutcome:
-    """Asks the endpoint to cancel the job of `row`, and says what became of it.
+    """Cancels the job of `row` by its managed job, and says what became of it.
 
-    `ManagedJob.cancel()` does the same but only logs whether it worked, so the job is asked
-    itself, and then for its status.
+    `ManagedJob.cancel()` tells nobody but its log whether that worked, or whether the endpoint
+    answered at all: the job remembers the one, and its status, asked now, shows the other.
 
     Raises:
-        NetworkError: The endpoint did not answer; the job may or may not be cancelled.
+        NetworkError: The endpoint does not answer; the job may or may not be cancelled.
+        AccessExpiredError: The endpoint wants a new login first.
     """
+    with endpoint_errors():
+        managed_job.cancel()
     job = managed_job.job
-    words = ""
-    try:
-        cancelled = job.cancel()
-    except IBMQJobError as error:
-        cancelled = False
-        known = explain(error)
-        if not isinstance(known, JobStateError):
-            raise known from error
-        words = known.what
     status = _status(job)
-    if cancelled or status is Status.CANCELLED:
+    if job._cancelled or status is Status.CANCELLED:
         # The endpoint promised it; a job that runs may need a moment to stop.
         return _outcome(row, "cancelled", "The job was cancelled.", status)
     if status.final:
         return _outcome(
             row, "too_late", f"It was too late: the job had ended as {status.value}.", status
         )
-    return _outcome(row, "refused", words or "The endpoint refused to cancel the job.", status)
+    words = f"The endpoint did not cancel the job: it is {status.value}."
+    return _outcome(row, "refused", words, status)
 
 
 def refuse_cancel(row: JobRow) -> CancelOutcome | None:
@@ -58,6 +53,8 @@ def _status(job: Any) -> Status:
         return Status[job.status().name]
     except IBMQJobError as error:
         known = explain(error)
+        if isinstance(known, AccessExpiredError):
+            raise known from error
         raise NetworkError(f"Cancel was sent, but {known.what}", "Refresh to see.") from error
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from qiskit import QuantumCircuit, transpile
+from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
 from qiskit.exceptions import QiskitError
 from qiskit.providers.ibmq import IBMQBackend
 from qiskit.providers.ibmq.exceptions import IBMQError
 
 from qtower.errors import SubmissionError
 
+from .branches import control_flow
 from .circuit_files import experiment_name, experiment_qubits
-from .conditions import control_flow
+from .faults import words
 from .qobj_files import Qobj
 
 # Instructions that every backend takes and no configuration lists.
@@ -21,6 +24,19 @@ _ALWAYS = frozenset({"measure", "barrier", "reset", "delay", "bfunc"})
 # Gates of older programs: no configuration lists them any more, and devices still took them.
 _LEGACY = frozenset({"u1", "u2", "u3"})
 _OBSERVING = ("measure", "save_", "snapshot")
+_SETTING = ("set_",)
+# What Aer takes beyond the gates of Qiskit's library.
+_STANDARD = frozenset(get_standard_gate_name_mapping())
+_SIMULATED = frozenset(
+    (
+        *("u0", "initialize", "unitary", "diagonal", "multiplexer", "pauli", "nop", "jump", "mark"),
+        *("kraus", "superop", "roerror", "quantum_channel", "qerror_loc", "mcx", "mcx_gray", "mcy"),
+        *("mcz", "mcsx", "mcswap", "mcu", "mcu1", "mcu2", "mcu3", "mcp", "mcphase", "mcr", "mcrx"),
+        *("mcry", "mcrz"),
+    )
+)
+# Drive, measurement and acquisition channels belong to a qubit; control channels to pairs.
+_QUBIT_CHANNEL = re.compile(r"[dma]([0-9]{1,9})")
 
 
 def fit_circuit(circuit: QuantumCircuit, backend: IBMQBackend, translate: bool) -> QuantumCircuit:
@@ -62,20 +78,35 @@ def check_qobj_fits(qobj: Qobj, configuration: Any) -> None:
 
 def _check_experiment(experiment: Any, index: int, kind: str, configuration: Any) -> None:
     where = f'Experiment {index} ("{experiment_name(experiment)}")'
-    qubits = experiment_qubits(experiment)
-    if kind == "QASM" and qubits is not None and qubits > configuration.n_qubits:
+    qubits = max(experiment_qubits(experiment) or 0, _qubits_used(experiment))
+    if qubits > configuration.n_qubits:
         raise SubmissionError(
             f"{where} has {qubits} qubits and {configuration.backend_name} has "
             f"{configuration.n_qubits}."
         )
-    # A simulator runs more than its configuration lists; what it cannot, it says itself.
-    if kind == "QASM" and not configuration.simulator:
+    if kind == "QASM":
         names = {instruction.name for instruction in experiment.instructions}
+        if configuration.simulator:  # it runs more than its configuration lists
+            names = {
+                name
+                for name in names - _STANDARD - _SIMULATED
+                if not name.startswith(_OBSERVING + _SETTING)
+            }
         if unknown := sorted(names - _known_instructions(configuration) - _LEGACY):
             raise SubmissionError(
                 f"{where} uses {', '.join(unknown)}, which {configuration.backend_name} does not "
                 "know: a qobj must be written in the backend's basis gates."
             )
+
+
+def _qubits_used(experiment: Any) -> int:
+    """One more than the highest qubit that an instruction names, itself or by its channel."""
+    highest = -1
+    for instruction in experiment.instructions:
+        highest = max([highest, *(getattr(instruction, "qubits", None) or ())])
+        if channel := _QUBIT_CHANNEL.fullmatch(str(getattr(instruction, "ch", ""))):
+            highest = max(highest, int(channel[1]))
+    return highest + 1
 
 
 def _check_shape(circuit: QuantumCircuit, configuration: Any) -> None:
@@ -106,9 +137,8 @@ def _transpiled(circuit: QuantumCircuit, backend: IBMQBackend) -> QuantumCircuit
     except IBMQError:
         raise
     except (QiskitError, ValueError, TypeError, KeyError, RecursionError) as error:
-        words = str(getattr(error, "message", "") or error).strip("'\"")
         raise SubmissionError(
-            f'Circuit "{circuit.name}" cannot be transpiled for {backend.name()}: {words}'
+            f'Circuit "{circuit.name}" cannot be transpiled for {backend.name()}: {words(error)}'
         ) from error
 
 

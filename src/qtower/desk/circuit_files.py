@@ -15,7 +15,7 @@ from qtower.errors import SubmissionError
 from qtower.text import inert
 
 from . import qasm_text
-from .conditions import without_branches
+from .branches import without_branches
 from .plain_files import read_plain_file
 from .qobj_files import Qobj, load_qobj
 from .qpy_files import MAGIC, load_qpy
@@ -174,5 +174,8 @@ def _with_line(error: BaseException) -> str:
 
 
 def _words(error: BaseException) -> str:
-    words = " ".join(str(getattr(error, "message", "") or error).split()).strip("'\"")
+    words = " ".join(str(getattr(error, "message", "") or error).split())
+    # str() of a QiskitError is its message in quotation marks; quotes within it come in pairs.
+    if len(words) > 1 and words[0] == words[-1] and words[0] in "'\"":
+        words = words[1:-1]
     return words or type(error).__name__

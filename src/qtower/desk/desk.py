@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from qtower import model, paths
@@ -34,6 +34,8 @@ from qtower.model import (
     Link,
     Status,
 )
+
+_Answer = TypeVar("_Answer")
 
 _REFRESH_SECONDS = 60.0
 _FLUSH_SECONDS = 0.15
@@ -133,12 +135,7 @@ class Desk:
             QtowerError: It cannot be answered, and why.
         """
         method = _METHODS[type(request)]
-        try:
-            return method(self, request)
-        except AccessExpiredError as error:
-            self._session.doubt(error)
-            self._poller.refresh(_REFRESH_SECONDS)  # which logs in again
-            return method(self, request)
+        return self._renewing(lambda: method(self, request))
 
     def refresh(self, request: model.Refresh) -> Connection:
         """Reads all active jobs, new ones, and which were deleted."""
@@ -154,32 +151,30 @@ class Desk:
         if not row.job_id:
             return details_of_row(row, steps, "The endpoint has given the job no id.")
         try:
-            job = self._managed_job(request.key).job
-            with endpoint_errors(self._host()):
-                job.refresh()
+            job = self._renewing(lambda: self._refreshed_job(request.key))
         except (NetworkError, AccountError) as error:
             return details_of_row(row, steps, f"From the journal: {error.what}")
         return details_of_job(self._registry.row(request.key), job)
 
     def result(self, request: model.GetResult) -> model.ResultHead:
         """A result without its data."""
-        job_id, job = self._for_result(request.key)
-        return self._work().results.head(request.key, job, job_id)
+        job_id, managed_job = self._for_result(request.key)
+        return self._work().results.head(request.key, job_id, managed_job)
 
     def counts(self, request: model.GetCounts) -> model.Counts:
         """A page of counts."""
-        job_id, job = self._for_result(request.key)
-        return self._work().results.counts(request, job, job_id)
+        job_id, managed_job = self._for_result(request.key)
+        return self._work().results.counts(request, job_id, managed_job)
 
     def memory(self, request: model.GetMemory) -> model.Memory:
         """A page of single shots."""
-        job_id, job = self._for_result(request.key)
-        return self._work().results.memory(request, job, job_id)
+        job_id, managed_job = self._for_result(request.key)
+        return self._work().results.memory(request, job_id, managed_job)
 
     def save_result(self, request: model.SaveResult) -> model.Saved:
         """Writes a result to a file."""
-        job_id, job = self._for_result(request.key)
-        return self._work().results.save(request, job, job_id)
+        job_id, managed_job = self._for_result(request.key)
+        return self._work().results.save(request, job_id, managed_job)
 
     def error(self, request: model.GetError) -> model.ErrorReport:
         """Why a job failed; offline what its row remembers."""
@@ -210,8 +205,7 @@ class Desk:
 
     def backends(self, request: model.GetBackends) -> model.Backends:
         """All backends of the provider, with their queues and limits."""
-        with endpoint_errors(self._host()):
-            return self._work().backends(self._session.provider())
+        return self._work().backends(self._session.provider(), self._host())
 
     def read_files(self, request: model.ReadFiles) -> model.FileReports:
         """What files hold that are to be submitted."""
@@ -219,8 +213,7 @@ class Desk:
 
     def plan(self, request: model.MakePlan) -> model.Plan:
         """What an order would send; it is kept for `submit`."""
-        with endpoint_errors(self._host()):
-            return self._work().plan(request.order, self._session.provider())
+        return self._work().plan(request.order, self._session.provider(), self._host())
 
     def submit(self, request: model.Submit) -> model.Submitted:
         """Sends a plan."""
@@ -230,8 +223,7 @@ class Desk:
 
     def submit_samples(self, request: model.SubmitSamples) -> model.Submitted:
         """Sends the samples."""
-        with endpoint_errors(self._host()):
-            submitted = self._work().submit_samples(self._session.provider())
+        submitted = self._work().submit_samples(self._session.provider(), self._host())
         self._poller.nudge()
         return submitted
 
@@ -301,14 +293,30 @@ class Desk:
         with endpoint_errors(self._host()):
             return self._registry.managed_job(key)
 
+    def _refreshed_job(self, key: str) -> Any:
+        job = self._managed_job(key).job
+        with endpoint_errors(self._host()):
+            job.refresh()
+        return job
+
     def _managed_job_if_any(self, row: JobRow) -> Any | None:
         """The managed job; None if there is no connection, or the job has no id."""
         try:
-            return self._managed_job(row.key)
+            return self._renewing(lambda: self._managed_job(row.key))
         except (NetworkError, AccountError, JobStateError):
             return None
 
-    def _for_result(self, key: str) -> tuple[str, Any | None]:
+    def _renewing(self, ask: Callable[[], _Answer]) -> _Answer:
+        """What `ask` returns; if the endpoint wants a new login, after that."""
+        try:
+            return ask()
+        except AccessExpiredError as error:
+            self._session.doubt(error)
+            self._poller.refresh(_REFRESH_SECONDS)  # which logs in again
+            return ask()
+
+    def _for_result(self, key: str) -> tuple[str, Callable[[], Any]]:
+        """A job's id, and a call for its managed job: a result may be kept."""
         row = self._registry.row(key)
         if row.status in (Status.CANCELLED, Status.SUBMIT_FAILED):
             raise JobStateError(f"The job has no result: it is {row.status.value}.")
@@ -316,8 +324,7 @@ class Desk:
             raise JobStateError(
                 f"The job has no result yet: it is {row.status.value}.", "Wait until it is done."
             )
-        kept = self._journal().has_result(row.job_id)
-        return row.job_id, None if kept else self._managed_job(key)
+        return row.job_id, lambda: self._managed_job(key)
 
     def _host(self) -> str:
         return urlsplit(self._bulletin.connection.endpoint).netloc or "The endpoint"

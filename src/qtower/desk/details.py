@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-import msgspec
-
 from qtower.desk.rows import SET_TAG, read_steps
 from qtower.desk.scrubbing import scrub
 from qtower.model import Details, Field, JobRow, Step
+from qtower.text import encodable
 
 
 def details_of_job(row: JobRow, job: Any) -> Details:
@@ -30,7 +30,11 @@ def details_of_job(row: JobRow, job: Any) -> Details:
     return Details(
         key=row.key,
         row=row,
-        fields=[Field(label=label, value=scrub(value)) for label, value in fields if value],
+        fields=[
+            Field(label=encodable(label), value=encodable(scrub(value)))
+            for label, value in fields
+            if value
+        ],
         steps=read_steps(job._time_per_step),
     )
 
@@ -104,7 +108,7 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, datetime):
         return value.isoformat()
-    return msgspec.json.encode(value).decode()
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _date(at: float | None) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from qtower.desk.scrubbing import scrub
@@ -13,10 +15,30 @@ from qtower.errors import AccountError, JobStateError, NetworkError, NotFoundErr
 _log = logging.getLogger(__name__)
 
 _STRANGE = "gave an answer that is not of this API"
+# What the provider stumbles over; a document that nests too deeply ends its decoder's recursion.
+_MISREADINGS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class AccessExpiredError(AccountError):
     """The access token is not valid any more: log in again."""
+
+
+class RedirectError(AccountError):
+    """The endpoint says that it is elsewhere, and no token follows it there."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} Tokens are not taken there.",
+            "If it has moved, write the new address into the account's url.",
+        )
+
+
+class BusyError(NetworkError):
+    """The endpoint asks to be left alone for `seconds` (0: it does not say how long)."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(what)
+        self.seconds = seconds
 
 
 @contextlib.contextmanager
@@ -24,16 +46,30 @@ def endpoint_errors(host: str = "The endpoint") -> Iterator[None]:
     """Turns what the provider and `requests` raise into errors of ours.
 
     Raises:
-        AccessExpiredError, NetworkError, NotFoundError, JobStateError: as the cause was.
+        AccessExpiredError, RedirectError, NetworkError, NotFoundError, JobStateError: as the
+            cause was.
     """
     try:
         yield
     except faults() as error:
-        if isinstance(error, (ValueError, KeyError, TypeError, AttributeError)) and not is_request(
-            error
-        ):
+        if isinstance(error, _MISREADINGS) and not is_request(error):
             _log.warning("an answer of %s was not as expected", host, exc_info=True)
             raise NetworkError(f"{host} {_STRANGE} ({type(error).__name__}).") from error
+        raise explain(error, host) from error
+
+
+@contextlib.contextmanager
+def provider_errors(host: str = "The endpoint") -> Iterator[None]:
+    """As `endpoint_errors`, around work of ours that asks the endpoint in between.
+
+    A TypeError or the like may then be ours, and is left as it is.
+    """
+    from qiskit.providers.ibmq.exceptions import IBMQError
+    from requests import RequestException
+
+    try:
+        yield
+    except (IBMQError, RequestException) as error:
         raise explain(error, host) from error
 
 
@@ -41,22 +77,31 @@ def explain(error: BaseException, host: str = "The endpoint") -> QtowerError:
     """The error of ours that says what `error` of the provider or of `requests` means."""
     from requests import RequestException
 
+    from qtower.desk.sessions import RedirectedError
+
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, RequestException):
         cause = cause.__cause__
     if cause is None:
         return NetworkError(scrub(words(error)))
+    if isinstance(cause, RedirectedError):
+        return RedirectError(str(cause))
     if cause.response is None:
         return NetworkError(f"{host} {silence(cause)}.")
-    code, said = cause.response.status_code, _said(cause.response)
+    return explain_status(cause.response, host)
+
+
+def explain_status(response: Any, host: str) -> QtowerError:
+    """The error of ours that says what a status of 400 and above means."""
+    code, said = response.status_code, _said(response)
     if code == 401:
         return AccessExpiredError(f"{host} does not accept the access token any more.")
     if code == 404:
         return NotFoundError(said or f"{host} does not know it.")
     if code == 429:
-        return NetworkError(f"{host} asks for fewer requests.")
+        return BusyError(f"{host} asks for fewer requests.", _retry_after(response))
     if code >= 500:
-        return NetworkError(f"{host} failed with status {code}.")
+        return BusyError(f"{host} failed with status {code}.", _retry_after(response))
     return JobStateError(said or f"{host} refused with status {code}.")
 
 
@@ -78,6 +123,8 @@ def silence(error: BaseException) -> str:
 
     if isinstance(error, requests.JSONDecodeError):
         return _STRANGE
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return _STRANGE
     if isinstance(error, requests.Timeout):
         return "did not answer in time"
     if isinstance(error, requests.exceptions.SSLError):
@@ -89,11 +136,22 @@ def silence(error: BaseException) -> str:
     return "dropped the connection"
 
 
+def _retry_after(response: Any) -> float:
+    """The seconds that the header `Retry-After` names, as a number or a date; 0 without one."""
+    value = str(response.headers.get("Retry-After", "")).strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
 def _said(response: Any) -> str:
     try:
         error = response.json()["error"]
         return scrub(str(error["message"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
@@ -109,4 +167,4 @@ def faults() -> tuple[type[Exception], ...]:
     from qiskit.exceptions import QiskitError
     from requests import RequestException
 
-    return (QiskitError, RequestException, ValueError, KeyError, TypeError, AttributeError)
+    return (QiskitError, RequestException, *_MISREADINGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -71,25 +72,22 @@ class JobResults:
         # A result may be readable only once: two readers of one job wait for each other.
         self._fetching: WeakValueDictionary[str, _FetchLock] = WeakValueDictionary()
 
-    def get(self, managed_job: ManagedJob | None, job_id: str = "") -> JobResult:
+    def get(self, job_id: str, managed_job: Callable[[], ManagedJob]) -> JobResult:
         """Returns the result of a job that is DONE, or the partial one of a job in ERROR.
 
-        A result that was read before needs no network; then `job_id` alone is enough.
+        A result that was read before needs no network: `managed_job` is only called, and may only
+        raise, for one that is not kept, or whose kept copy is damaged.
 
         Raises:
             JobStateError: The job has no result; says its state and what to do.
             NetworkError: The endpoint did not give it.
         """
-        if managed_job is not None and managed_job.job is not None:
-            job_id = managed_job.job.job_id()
         with self._lock:
             fetch_lock = self._fetching.setdefault(job_id, _FetchLock())
         with fetch_lock.lock:
-            return self._recall(job_id) or self._fetch(managed_job, job_id)
+            return self._recall(job_id) or self._fetch(job_id, require_sent(managed_job()))
 
     def _recall(self, job_id: str) -> JobResult | None:
-        if not job_id:
-            return None
         with self._lock:
             if job_id in self._recent:
                 self._recent.move_to_end(job_id)
@@ -99,10 +97,11 @@ class JobResults:
             return None
         return self._remember(job_id, JobResult(raw, plain_json.decode(raw), "kept"))
 
-    def _fetch(self, managed_job: ManagedJob | None, job_id: str) -> JobResult:
+    def _fetch(self, job_id: str, managed_job: ManagedJob) -> JobResult:
         raw = plain_json.encode(_read(managed_job).to_dict())
         try:
             self._journal.keep_result(job_id, raw)
+            managed_job.job._result = None  # kept here; the job would hold it for good
         except StorageError as error:
             # It can still be shown; only a later reading will need the endpoint again.
             _log.warning("the result of job %s is not kept: %s", job_id, error)
@@ -126,29 +125,23 @@ class _FetchLock:
         self.lock = threading.Lock()
 
 
-def require_sent(managed_job: ManagedJob | None) -> ManagedJob:
+def require_sent(managed_job: ManagedJob) -> ManagedJob:
     """Returns the managed job if it has a job at the endpoint.
 
     Raises:
         JobStateError: It was not sent, or not yet.
-        NetworkError: It is known from the journal only.
     """
-    if managed_job is None:
-        raise NetworkError(
-            "The job is known from the journal only: the endpoint is not connected.",
-            "Try again when the connection is back.",
-        )
     if managed_job.submit_error is not None:
         raise JobStateError(
-            "The job never reached the endpoint: its submission failed.", "Press e to read why."
+            "The job never reached the endpoint: its submission failed.",
+            "Look at its error message.",
         )
     if managed_job.job is None:
         raise JobStateError("The job is still being sent.", "Wait until it is QUEUED.")
     return managed_job
 
 
-def _read(managed_job: ManagedJob | None) -> Any:
-    managed_job = require_sent(managed_job)
+def _read(managed_job: ManagedJob) -> Any:
     status = managed_job.status()
     if status is None:
         raise NetworkError(
@@ -172,7 +165,7 @@ def _read_again(managed_job: ManagedJob, status: JobStatus) -> Any:
     except JobError as error:
         if status is JobStatus.ERROR:
             raise JobStateError(
-                "The job failed and left no result.", "Press e to read its error message."
+                "The job failed and left no result.", "Look at its error message."
             ) from error
         words = error.message or type(error).__name__
         raise NetworkError(f"The result could not be read: {words}") from error

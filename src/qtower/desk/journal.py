@@ -13,19 +13,22 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from qtower.desk.journal_file import commit, in_memory, open_file, put_aside
 from qtower.desk.kept_results import KeptResults, safe_name
-from qtower.desk.processes import process_name
 from qtower.errors import StorageError
 from qtower.model import JobRow, Status, Step
+from qtower.processes import process_name
+from qtower.text import encodable
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
+_Record = TypeVar("_Record")
 
 
 class IntentPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,14 +85,7 @@ class Journal:
 
     def rows(self) -> list[JobRow]:
         """All rows as last written, in no order. A row that cannot be read is left out."""
-        decoder = msgspec.json.Decoder(JobRow)
-        rows = []
-        for (raw,) in self._read("SELECT row FROM jobs"):
-            try:
-                rows.append(decoder.decode(raw))
-            except msgspec.DecodeError as error:
-                _log.warning("a row of the journal was left out: %s", error)
-        return rows
+        return list(_decoded(self._read("SELECT row FROM jobs"), JobRow))
 
     def save(self, rows: Sequence[JobRow], gone: Sequence[str] = ()) -> None:
         """Writes rows and forgets those of the keys `gone`, soon; returns at once."""
@@ -133,9 +129,12 @@ class Journal:
         self._close_intent("failed", "", error, set_id, index)
 
     def open_intents(self) -> list[Intent]:
-        """Parts that were meant to be sent and of which no end was written."""
+        """Parts that were meant to be sent and of which no end was written.
+
+        One that cannot be read is left out.
+        """
         found = self._read("SELECT intent FROM intents WHERE state = 'open' ORDER BY set_id, part")
-        return [msgspec.json.decode(raw, type=Intent) for (raw,) in found]
+        return list(_decoded(found, Intent))
 
     # -- results --------------------------------------------------------------------------------
 
@@ -148,10 +147,6 @@ class Journal:
         if self._results is None:
             raise StorageError("There is no state directory to keep results in.")
         self._results.keep(job_id, raw)
-
-    def has_result(self, job_id: str) -> bool:
-        """Whether a result of the job was kept."""
-        return self._results is not None and self._results.has(job_id)
 
     def kept_result(self, job_id: str) -> bytes | None:
         """The result document of a job as it was kept, or None."""
@@ -249,24 +244,21 @@ class Journal:
                     break
             try:
                 self._write_rows(rows, entered)
-            except StorageError as error:  # memory itself failed: nothing is left to fall back on
-                _log.error("%s", error)
+            except Exception:  # memory itself failed: nothing is left to fall back on
+                logger.exception("rows were not written to the journal")
             for event in reached:
                 event.set()
 
     def _write_rows(
         self, rows: dict[str, JobRow | None], entered: list[tuple[str, str, float]]
     ) -> None:
-        encode = msgspec.json.Encoder().encode
-        kept = [row for row in rows.values() if row is not None]
-        gone = [(key,) for key, row in rows.items() if row is None]
+        kept, left_out = _encoded(row for row in rows.values() if row is not None)
+        entered = [each for each in entered if each[0] not in left_out]
+        gone = [(encodable(key),) for key, row in rows.items() if row is None]
         if rows:
             self._transact(
                 [
-                    (
-                        "INSERT OR REPLACE INTO jobs VALUES (?, ?)",
-                        [(row.key, encode(row)) for row in kept],
-                    ),
+                    ("INSERT OR REPLACE INTO jobs VALUES (?, ?)", kept),
                     (
                         "INSERT INTO transitions VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
                         " SET at = min(at, excluded.at)",
@@ -276,3 +268,26 @@ class Journal:
                     ("DELETE FROM transitions WHERE key = ?", gone),
                 ]
             )
+
+
+def _encoded(rows: Iterable[JobRow]) -> tuple[list[tuple[str, bytes]], set[str]]:
+    """Each row by its key as JSON, and the keys of those that cannot be written."""
+    kept: list[tuple[str, bytes]] = []
+    left_out: set[str] = set()
+    for row in rows:
+        try:
+            kept.append((row.key, msgspec.json.encode(row)))
+        except Exception:  # a job may hold anything: it keeps nothing but itself out
+            logger.exception("the journal leaves out the row of job %r", row.key)
+            left_out.add(row.key)
+    return kept, left_out
+
+
+def _decoded(found: Iterable[tuple[Any, ...]], kind: type[_Record]) -> Iterator[_Record]:
+    """The records of `kind` among those found; what is none is left out."""
+    decoder = msgspec.json.Decoder(kind)
+    for (raw,) in found:
+        try:
+            yield decoder.decode(raw)
+        except msgspec.DecodeError as error:
+            logger.warning("the journal has a %s that cannot be read: %s", kind.__name__, error)

@@ -46,10 +46,6 @@ class KeptResults:
                 "Check the free space of the disk.",
             ) from error
 
-    def has(self, job_id: str) -> bool:
-        """Whether there is a file for the job; only reading it shows whether it is sound."""
-        return (self._folder / safe_name(job_id)).exists()
-
     def read(self, job_id: str) -> bytes | None:
         """The result document of a job, or None if it was never kept or is damaged."""
         file = self._folder / safe_name(job_id)

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from qtower.desk.journal import Intent, Journal
-from qtower.desk.processes import process_lives
 from qtower.desk.registry import Changes, Registry
 from qtower.errors import NotFoundError
 from qtower.model import JobRow, Status
+from qtower.processes import process_lives
 
 _WORDS = "qtower ended before this job was sent. It did not reach the endpoint."
 

@@ -10,6 +10,7 @@ from typing import Any
 from qiskit.providers.ibmq import IBMQBackend
 from qiskit.providers.ibmq.managed import ManagedJobSet
 
+from qtower.desk.faults import endpoint_errors
 from qtower.model import Order, Problem
 
 MAX_NAME = 200  # characters
@@ -23,10 +24,11 @@ def check_fields(order: Order, backend: IBMQBackend) -> Iterator[Problem]:
     """Yields a problem for each field that `backend` or the provider would refuse.
 
     Raises:
-        IBMQError: The backend's status could not be read.
+        QtowerError: The backend's status could not be read.
     """
     configuration = backend.configuration()
-    status = backend.status()
+    with endpoint_errors():
+        status = backend.status()
     if not status.operational:
         reason = f" ({status.status_msg})" if status.status_msg else ""
         yield Problem(

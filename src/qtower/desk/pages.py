@@ -49,20 +49,21 @@ class JobPages:
                 limit=len(wanted), extra_filter={"id": {"inq": wanted}}
             )
 
-    def all_ids(self) -> set[str]:
-        """The ids of all jobs there are."""
-        ids: set[str] = set()
+    def ids(self) -> Iterator[set[str]]:
+        """The ids of all jobs there are, page by page."""
+        seen: set[str] = set()
         last: dict[str, Any] | None = None
         for _ in range(_MOST_PAGES):
-            page = self._client.list_jobs_ids(
+            answer = self._client.list_jobs_ids(
                 limit=_IDS_PAGE, extra_filter=_after(last, "id", "creationDate")
             )
-            new = {document["id"] for document in page} - ids
-            if not new:
-                break
-            ids |= new
+            page = [document for document in answer if _placed(document, "id", "creationDate")]
+            fresh = {document["id"] for document in page} - seen
+            if not fresh:
+                return
+            yield fresh
+            seen |= fresh
             last = page[-1]
-        return ids
 
     def one(self, job_id: str) -> Document:
         """A job with its steps and its error, which pages leave out."""
@@ -75,8 +76,9 @@ class JobPages:
         """Goes on from the last job's creation date, so that new jobs do not shift the pages.
 
         A server may give less than a whole page although there is more: with `to_the_end` only an
-        empty one counts as the end.
+        empty one counts as the end, or one without news from a server that ignores the filter.
         """
+        seen: set[str] = set()
         last: dict[str, Any] | None = None
         for _ in range(_MOST_PAGES):
             follow = _after(last, "job_id", "creation_date")
@@ -84,9 +86,19 @@ class JobPages:
             page = self._client.list_jobs_statuses(limit=PAGE, extra_filter=both or None)
             if page:
                 yield page
-            if not page or (len(page) < PAGE and not to_the_end):
+            placed = [document for document in page if _placed(document, "job_id", "creation_date")]
+            fresh = {document["job_id"] for document in placed} - seen
+            if not fresh or (len(page) < PAGE and not to_the_end):
                 return
-            last = page[-1]
+            seen |= fresh
+            last = placed[-1]
+
+
+def _placed(document: Any, id_name: str, date_name: str) -> bool:
+    """Whether it is a job document that says where in the order it stands."""
+    return isinstance(document, dict) and all(
+        isinstance(document.get(name), str) for name in (id_name, date_name)
+    )
 
 
 def _after(last: dict[str, Any] | None, id_name: str, date_name: str) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from qiskit.providers.ibmq import IBMQBackend
 
 from qtower.errors import SubmissionError
 from qtower.model import Order, Plan, Problem
+from qtower.text import encodable
 
 from .circuit_checks import check_qobj_fits, fit_circuit
 from .circuit_files import Loaded, load
+from .naming import label_of
 from .order_checks import check_fields, default_name
 from .qobj_files import Qobj
 
@@ -103,15 +105,9 @@ def qobj_part(source: Loaded, start_index: int, label: str = "") -> Part:
         content=source.qobj,
         experiments=len(source.experiments),
         start_index=start_index,
-        label=label or label_of(source.experiments) or source.path.stem,
+        label=label or label_of(source.experiments) or encodable(source.path.stem),
         shots=source.shots,
     )
-
-
-def label_of(names: list[str]) -> str:
-    """Returns the names of the first experiments of a job, on one line."""
-    shown = [name for name in names[:3] if name]
-    return ", ".join(shown) + (", …" if shown and len(names) > 3 else "")
 
 
 def _read(files: list[str]) -> tuple[list[Loaded], list[Problem]]:

@@ -12,18 +12,28 @@ from typing import Any, Protocol
 import msgspec
 
 from qtower.desk.account import AccountSession
-from qtower.desk.faults import AccessExpiredError, endpoint_errors
+from qtower.desk.faults import AccessExpiredError, BusyError, endpoint_errors
 from qtower.desk.pages import JobPages
 from qtower.desk.registry import Changes, Registry
 from qtower.desk.rows import Document, epoch
 from qtower.desk.scrubbing import scrub
-from qtower.errors import AccountError, ConfigError, JobStateError, NotFoundError, QtowerError
-from qtower.model import Link
+from qtower.errors import (
+    AccountError,
+    ConfigError,
+    JobStateError,
+    NetworkError,
+    NotFoundError,
+    QtowerError,
+)
+from qtower.model import Link, Status
+from qtower.text import encodable
 
 logger = logging.getLogger(__name__)
 
 _REFUSED_SECONDS = 60.0
 _LONGEST_BACKOFF = 30.0
+_LONGEST_WISH = 300.0  # of an endpoint that asks to be left alone
+_MOST_TRIES = 3  # for the details of a job
 _MOST_LACKING = 200  # jobs that had ended before we came; older ones are read when looked at
 
 
@@ -35,10 +45,11 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     positions: float  # between readings of queue positions, where a round reads only changes
     census: float  # between readings of all ids, which show what was deleted
     details: int  # jobs a round whose last details are read
+    page: float  # between pages of the history or the census
 
 
-LOCAL = Cadence(busy=0.5, idle=1.0, positions=2.0, census=300.0, details=25)
-REMOTE = Cadence(busy=5.0, idle=30.0, positions=15.0, census=3600.0, details=5)
+LOCAL = Cadence(busy=0.5, idle=1.0, positions=2.0, census=300.0, details=25, page=0.0)
+REMOTE = Cadence(busy=5.0, idle=30.0, positions=15.0, census=3600.0, details=5, page=0.25)
 
 
 class Watch(Protocol):
@@ -77,6 +88,7 @@ class Poller:
         self._failures = 0
         self._pages: JobPages | None = None
         self._history: Iterator[list[Document]] | None = None
+        self._met: set[str] = set()  # ids that the history has brought
         self._caught_up = False
         self._updated = ""  # everything that changed until then has been read; "": not known
         self._reports_updates = True
@@ -84,9 +96,11 @@ class Poller:
         self._next_positions = 0.0
         self._next_census = 0.0
         self._lacking: deque[str] = deque()  # ids of final jobs whose details were not read yet
+        self._failed_details: dict[str, int] = {}  # tries by job id
 
     def start(self) -> None:
         """Begins."""
+        self._recall_lacking()
         threading.Thread(target=self._run, name="poller", daemon=True).start()
 
     def close(self) -> None:
@@ -115,7 +129,7 @@ class Poller:
         while not self._closed:
             with self._wake:
                 asked, self._hurry = self._asked, False
-            pause = self._round(refreshing=asked > self._done)
+            pause = self._round(refreshing=asked > self._done, may_renew=True)
             with self._wake:
                 self._done = asked
                 self._wake.notify_all()
@@ -123,15 +137,17 @@ class Poller:
                     lambda: self._closed or self._hurry or self._asked > self._done, pause
                 )
 
-    def _round(self, *, refreshing: bool) -> float:
-        """Reads once, tells how that went, and returns the seconds until the next time."""
+    def _round(self, *, refreshing: bool, may_renew: bool) -> float:
+        """Reads once, tells how that went, and returns the seconds until the next time.
+
+        An access token that has expired is renewed silently, once a round, if that `may_renew`.
+        """
         try:
-            self._read(self._session.ensure(), refreshing=refreshing)
+            return self._succeed(self._session.ensure(self._tell_stage), refreshing=refreshing)
         except AccessExpiredError as error:
-            if self._failures == 0:  # log in again, silently
-                self._failures = 1
+            if may_renew:
                 self._session.doubt(error)
-                return self._round(refreshing=refreshing)
+                return self._round(refreshing=refreshing, may_renew=False)
             return self._failed(error)
         except QtowerError as error:
             return self._failed(error)
@@ -139,11 +155,21 @@ class Poller:
             logger.exception("a fault of the poller")
             words = scrub(f"{type(error).__name__}: {error}")
             return self._failed(QtowerError(f"A fault of qtower ({words})."))
-        self._failures = 0
+
+    def _succeed(self, provider: Any, *, refreshing: bool) -> float:
+        self._read(provider, refreshing=refreshing)
         self._session.settle()
         self._watch.connected(Link.LIVE, "", self._clock())
         self._read_history(self._pause())
-        return self._pause() if self._history is None else 0.0
+        if self._history is not None:
+            return 0.0
+        self._failures = 0
+        return self._pause()
+
+    def _tell_stage(self, stage: str) -> None:
+        """What the first login waits for; later ones are told as what made them necessary."""
+        if self._pages is None and not self._failures:
+            self._watch.connected(Link.STARTING, stage, None)
 
     def _failed(self, error: QtowerError) -> float:
         self._failures += 1
@@ -153,6 +179,8 @@ class Poller:
         else:
             pause = min(_LONGEST_BACKOFF, 2.0 ** min(self._failures - 1, 10))
             link = Link.OFFLINE
+        if isinstance(error, BusyError):
+            pause = max(pause, min(error.seconds, _LONGEST_WISH))
         self._watch.connected(link, f"{error} Trying again in {pause:.0f} s.", None)
         return pause
 
@@ -171,7 +199,8 @@ class Poller:
         with endpoint_errors():
             if self._pages is None:
                 self._pages = JobPages(provider)
-                self._history = self._pages.history()
+                self._history, self._met = self._pages.history(), set()
+                self._read_history_page()  # nothing is live before it
             self._read_active(self._pages, everything=refreshing)
             self._read_details(self._pages)
             now = self._clock()
@@ -199,53 +228,93 @@ class Poller:
             self._watch.changed(lambda: self._registry.drop(gone))
 
     def _read_changes(self, pages: JobPages) -> None:
-        latest = self._updated
+        latest = ""
         try:
             for page in pages.changed_since(self._updated):
                 self._absorb(page)
-                latest = max([latest, *_dates(page, "updated_date")], key=_order)
+                # What changes between two pages is later than all of the first: the next round
+                # reads on from there, and what it reads twice is no news.
+                latest = latest or max([self._updated, *_dates(page, "updated_date")], key=_order)
+            self._updated = latest or self._updated
         except JobStateError as error:
             logger.info("the endpoint reports updatedDate but does not filter by it: %s", error)
-            self._reports_updates, latest = False, ""
-        self._updated = latest
+            self._reports_updates, self._updated = False, ""
 
     def _read_details(self, pages: JobPages) -> None:
-        """Steps and error of jobs that ended, which pages leave out, a few a round."""
+        """Steps and error of jobs that ended, which pages leave out, a few a round.
+
+        A job whose details fail comes again after the others, and not for ever.
+        """
         for _ in range(min(self._cadence().details, len(self._lacking))):
+            job_id = self._lacking.popleft()
             try:
                 with endpoint_errors():
-                    self._absorb([pages.one(self._lacking[0])])
+                    document = pages.one(job_id)
             except (NotFoundError, JobStateError) as error:
-                logger.info("no details of job %s: %s", self._lacking[0], error)
-            self._lacking.popleft()
+                logger.info("no details of job %s: %s", job_id, error)
+            except NetworkError as error:
+                self._put_off(job_id, error)
+                return  # if it is the endpoint that fails, the next pages show it
+            except QtowerError:
+                self._lacking.appendleft(job_id)
+                raise
+            else:
+                self._take_in([document])
+            self._failed_details.pop(job_id, None)
+
+    def _put_off(self, job_id: str, error: NetworkError) -> None:
+        tries = self._failed_details.pop(job_id, 0) + 1
+        logger.info("details of job %s failed (%d): %s", job_id, tries, error)
+        if tries < _MOST_TRIES:
+            self._failed_details[job_id] = tries
+            self._lacking.append(job_id)
 
     def _read_history(self, seconds: float) -> None:
         """Reads on through the history, until it ends or the next round is due."""
         end = time.monotonic() + seconds
         while self._history is not None and time.monotonic() < end and not self._closed:
-            try:
-                with endpoint_errors():
-                    page = next(self._history, None)
-            except QtowerError as error:  # from the start again, once the endpoint answers
-                logger.info("the history was not read to its end: %s", error)
-                self._pages = self._history = None
-                return
+            with endpoint_errors():
+                self._read_history_page()
+            self._breathe()
+
+    def _read_history_page(self) -> None:
+        """Reads a page of the history; one that fails is read from the start again."""
+        assert self._pages is not None and self._history is not None
+        try:
+            page = next(self._history, None)
             if page is not None:
-                self._absorb(page)
-                continue
-            self._history = None
-            if not self._caught_up:
-                self._caught_up = True
-                self._watch.caught_up()
+                self._met |= self._absorb(page)
+                return
+            self._drop_missing(self._pages, self._met)
+        except BaseException:
+            self._pages = self._history = None
+            raise
+        self._next_census = self._clock() + self._cadence().census  # this was one
+        if not self._caught_up:
+            self._watch.caught_up()  # and again in the next round, if that fails
+            self._caught_up = True
+        self._history, self._met = None, set()
 
     def _take_census(self, pages: JobPages) -> None:
+        found: set[str] = set()
+        for ids in pages.ids():
+            found |= ids
+            self._breathe()
+        self._drop_missing(pages, {encodable(job_id) for job_id in found})
+
+    def _drop_missing(self, pages: JobPages, met: set[str]) -> None:
         """Notices jobs that were deleted; each is asked for once more before it is believed."""
         known = {row.job_id for row in self._registry.rows() if row.job_id}
-        doubtful = sorted(known - pages.all_ids())
+        doubtful = sorted(known - met)
         if doubtful:
             found = self._absorb_all(pages.by_id(doubtful))
             gone = [job_id for job_id in doubtful if job_id not in found]
             self._watch.changed(lambda: self._registry.drop(gone))
+
+    def _breathe(self) -> None:
+        """Leaves the endpoint alone for a moment between two pages of a long reading."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._closed, self._cadence().page)
 
     def _absorb_all(self, pages: Iterable[list[Document]]) -> set[str]:
         seen: set[str] = set()
@@ -255,14 +324,29 @@ class Poller:
 
     def _absorb(self, page: list[Document]) -> set[str]:
         """Takes a page in, publishes what changed, and returns the ids of its jobs."""
-        now = self._clock()
-        changes = self._watch.changed(lambda: self._registry.absorb(page, now))
-        self._note_lacking(changes)
+        self._take_in(page)
         if not self._updated and self._reports_updates:
             # The first page ever read: all others are read later, and so is every later change.
             self._updated = max(_dates(page, "updated_date"), key=_order, default="")
         self._created = max([self._created, *_dates(page, "creation_date")], key=_order)
-        return {str(document.get("job_id")) for document in page}
+        return {encodable(str(document.get("job_id"))) for document in page}
+
+    def _take_in(self, page: list[Document]) -> None:
+        """As `_absorb`, for documents that do not show how far the reading has come."""
+        now = self._clock()
+        self._note_lacking(self._watch.changed(lambda: self._registry.absorb(page, now)))
+
+    def _recall_lacking(self) -> None:
+        """Jobs of which the journal has the end without its details: who submitted them left."""
+        ended = [
+            row
+            for row in self._registry.rows()
+            if row.job_id
+            and row.run_seconds is None
+            and (row.status is Status.DONE or row.error.startswith("ERROR_"))
+        ]
+        ended.sort(key=lambda row: row.created or 0.0, reverse=True)
+        self._lacking.extend(row.job_id for row in ended[:_MOST_LACKING])
 
     def _note_lacking(self, changes: Changes) -> None:
         finished = set(changes.finished)

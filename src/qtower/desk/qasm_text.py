@@ -12,6 +12,7 @@ from pathlib import Path
 from qtower.errors import SubmissionError
 
 from .plain_files import read_plain_file
+from .qasm_size import check_size
 
 MAX_REGISTER = 100_000  # bits
 MAX_NESTING = 500  # operators and parentheses in one statement
@@ -58,8 +59,8 @@ def with_includes(text: str, directory: Path) -> str:
     around one that cannot read expressions in included files (qiskit 0.46).
 
     Raises:
-        SubmissionError: It includes a file elsewhere, nests too deeply, or declares a register
-            that no machine has.
+        SubmissionError: It includes a file elsewhere, nests too deeply, declares a register that
+            no machine has, or stands for more operations than can be read.
     """
     remaining = _MAX_INCLUDES
 
@@ -75,7 +76,7 @@ def with_includes(text: str, directory: Path) -> str:
         return _INCLUDE.sub(included, inner)
 
     program = _INCLUDE.sub(included, _without_comments(text))
-    _check_statements(program)
+    check_size(program, _check_statements(program))
     return program
 
 
@@ -104,7 +105,9 @@ def _read_included(name: str, directory: Path) -> str:
         raise SubmissionError(f'It includes "{name}". {error.what}') from None
 
 
-def _check_statements(text: str) -> None:
+def _check_statements(text: str) -> dict[str, int]:
+    """Returns the sizes of the registers by name, in bits."""
+    registers: dict[str, int] = {}
     for match in _REGISTERS.finditer(text):
         name, size = match[1] or match[4], (match[2] or match[3]).replace("_", "") or "0"
         if len(size) > 9 or int(size) > MAX_REGISTER:  # int() of a very long number raises
@@ -112,6 +115,7 @@ def _check_statements(text: str) -> None:
                 f'{_line(text, match.start())}: the register "{name}" has {size[:20]} bits, '
                 f"more than any machine ({MAX_REGISTER:,})."
             )
+        registers[name] = int(size)
     position = 0
     for statement in text.split(";"):
         if sum(map(statement.count, "(-+^!~[{")) > MAX_NESTING:
@@ -119,6 +123,7 @@ def _check_statements(text: str) -> None:
                 f"{_line(text, position)}: a statement has more than {MAX_NESTING} operators."
             )
         position += len(statement) + 1
+    return registers
 
 
 def _line(text: str, position: int) -> str:

@@ -14,6 +14,8 @@ from qiskit.qobj import PulseQobj, QasmQobj
 
 from qtower.errors import SubmissionError
 
+from .qasm_text import MAX_REGISTER
+
 Qobj: TypeAlias = "QasmQobj | PulseQobj"
 KINDS = ("QASM", "PULSE")
 
@@ -67,6 +69,8 @@ def _parse(content: bytes) -> Any:
         ) from None
     except UnicodeDecodeError:
         raise SubmissionError("The JSON is not UTF-8 text.") from None
+    except ValueError:  # of int(), for a number of thousands of digits
+        raise SubmissionError("The JSON holds a number that is too long to be read.") from None
     except RecursionError:
         raise SubmissionError("The JSON nests too deeply to be a qobj.") from None
 
@@ -96,7 +100,11 @@ def _check_experiment(experiment: Any, field: str, kind: str) -> None:
     _require(isinstance(config, dict), f"{field}.config", "an object")
     n_qubits = header.get("n_qubits", config.get("n_qubits"))
     if n_qubits is not None:
-        _require(_is_count(n_qubits), f"{field}.header.n_qubits", "a whole number")
+        _require(
+            _is_count(n_qubits) and n_qubits <= MAX_REGISTER,
+            f"{field}.header.n_qubits",
+            f"a whole number up to {MAX_REGISTER:,}",
+        )
     instructions = experiment.get("instructions")
     _require(isinstance(instructions, list), f"{field}.instructions", "a list")
     for index, instruction in enumerate(instructions):
@@ -121,7 +129,7 @@ def _require(condition: bool, field: str, expected: str) -> None:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
 def _is_complex(value: Any) -> bool:

@@ -11,7 +11,9 @@ from typing import Any
 from qiskit.providers.exceptions import JobError
 from qiskit.providers.ibmq.exceptions import IBMQError
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
+from qiskit.providers.jobstatus import JobStatus
 
+from qtower.desk.faults import explain
 from qtower.errors import JobStateError, NetworkError, NotFoundError
 from qtower.model import (
     Drawing,
@@ -26,6 +28,7 @@ from qtower.text import inert
 
 from . import plain_json
 from .job_results import require_sent
+from .naming import experiment_name
 from .qobj_drawings import draw
 
 _MOST_IN_MEMORY = 4
@@ -54,7 +57,7 @@ class QobjBook:
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, _Document] = OrderedDict()
 
-    def head(self, key: str, managed_job: ManagedJob | None) -> QobjHead:
+    def head(self, key: str, managed_job: ManagedJob) -> QobjHead:
         """Returns a qobj without its experiments."""
         document = self._get(managed_job)
         content = document.content
@@ -67,11 +70,11 @@ class QobjBook:
                 Field(label=inert(name, 60), value=_preview(value))
                 for name, value in (content.get("config") or {}).items()
             ],
-            experiments=[_name(i, each) for i, each in enumerate(document.experiments)],
+            experiments=[experiment_name(i, each) for i, each in enumerate(document.experiments)],
             size=document.size,
         )
 
-    def drawing(self, request: GetDrawing, managed_job: ManagedJob | None) -> Drawing:
+    def drawing(self, request: GetDrawing, managed_job: ManagedJob) -> Drawing:
         """Returns one experiment drawn as text."""
         document = self._get(managed_job)
         experiments = document.experiments
@@ -84,7 +87,7 @@ class QobjBook:
         text = draw(experiments[request.experiment], kind, request.width)
         return Drawing(key=request.key, experiment=request.experiment, text=text)
 
-    def children(self, request: GetJson, managed_job: ManagedJob | None) -> JsonChildren:
+    def children(self, request: GetJson, managed_job: ManagedJob) -> JsonChildren:
         """Returns a page of what is directly under one value of the qobj's JSON."""
         value: Any = self._get(managed_job).content
         for step in request.path:
@@ -103,14 +106,14 @@ class QobjBook:
             ],
         )
 
-    def _get(self, managed_job: ManagedJob | None) -> _Document:
-        managed_job = require_sent(managed_job)
-        job_id = managed_job.job.job_id()
+    def _get(self, managed_job: ManagedJob) -> _Document:
+        job_id = require_sent(managed_job).job.job_id()
         with self._lock:
             if job_id in self._recent:
                 self._recent.move_to_end(job_id)
                 return self._recent[job_id]
         raw = plain_json.encode(_read(managed_job).to_dict())
+        managed_job.job._qobj = None  # held here, among the last few; the job would for good
         document = _Document(_without_secrets(plain_json.decode(raw)), len(raw))
         with self._lock:
             self._recent[job_id] = document
@@ -127,10 +130,19 @@ def _read(managed_job: ManagedJob) -> Any:
         # ManagedJob turns the reason of a failure into a warning; the job itself raises it.
         qobj = managed_job.job.qobj()
     except (JobError, IBMQError) as error:
-        raise NetworkError(f"The qobj could not be read: {error.message}") from error
+        known = explain(error)
+        if isinstance(known, NotFoundError):
+            raise _none_yet(managed_job) from error
+        raise NetworkError(f"The qobj could not be read: {known.what}") from error
     if qobj is None:
         raise JobStateError("The endpoint keeps no qobj of this job.")
     return qobj
+
+
+def _none_yet(managed_job: ManagedJob) -> JobStateError:
+    if managed_job.status() is JobStatus.INITIALIZING:
+        return JobStateError("The job's qobj is not uploaded yet.", "Try again when it is QUEUED.")
+    return JobStateError("The endpoint keeps no qobj of this job.")
 
 
 def _without_secrets(document: dict[str, Any]) -> dict[str, Any]:
@@ -184,9 +196,3 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str):
         value = value[: 2 * _PREVIEW]
     return inert(plain_json.encode(value).decode(), _PREVIEW)
-
-
-def _name(index: int, experiment: dict[str, Any]) -> str:
-    header = experiment.get("header")
-    name = header.get("name") if isinstance(header, dict) else None
-    return str(name or f"experiment {index}")

@@ -20,7 +20,7 @@ from qtower.desk.rows import Document, Reading, epoch, read_document
 from qtower.errors import JobStateError, NotFoundError
 from qtower.model import JobRow
 
-# An IBMQJob keeps its result: only so many are held, besides those of the sets submitted here.
+# Besides those of the sets that were submitted here and have not ended.
 _MOST_RETRIEVED = 64
 
 
@@ -76,11 +76,6 @@ class Registry:
             raise NotFoundError(f"There is no job {key} any more.")
         return row
 
-    def key_of(self, job_id: str) -> str | None:
-        """The key under which a job is known."""
-        with self._lock:
-            return self._keys.get(job_id)
-
     def absorb(self, documents: Iterable[Document], now: float) -> Changes:
         """Takes in what the endpoint said at `now`, and returns what that changed."""
         changes = Changes()
@@ -111,6 +106,16 @@ class Registry:
                 self._put(row)
             self._collect(touched, changes)
         return changes
+
+    def update(self, key: str, change: Callable[[JobRow], JobRow | None]) -> Changes:
+        """Puts what `change` makes of a row, which nobody else changes meanwhile; None is nothing.
+
+        Raises:
+            NotFoundError: There is no such row.
+        """
+        with self._lock:
+            changed = change(self.row(key))
+            return self.put([] if changed is None else [changed])
 
     def drop(self, job_ids: Iterable[str]) -> Changes:
         """Forgets jobs that the endpoint does not have any more."""
@@ -150,13 +155,8 @@ class Registry:
             managed.job.status()  # asks only if the instance still believes that it runs
         return managed
 
-    def job_set(self, set_id: str) -> Any | None:
-        """The `ManagedJobSet` of a set that was submitted here, else None."""
-        with self._lock:
-            return self._submitted.get(set_id)
-
     def adopt(self, managed_job_set: Any) -> None:
-        """Keeps a `ManagedJobSet` that is being submitted here."""
+        """Keeps a `ManagedJobSet` that is being submitted here, until all its jobs have ended."""
         with self._lock:
             self._submitted[managed_job_set.job_set_id()] = managed_job_set
 
@@ -265,6 +265,14 @@ class Registry:
                     changes.finished.append(key)
             else:
                 self._rows[key] = before
+        self._release_ended({row.set_id for row in changes.rows if row.status.final})
+
+    def _release_ended(self, set_ids: set[str]) -> None:
+        """Lets go of submitted sets, with their circuits, once there is nothing to wait for."""
+        for set_id in set_ids & self._submitted.keys():
+            members = [self._rows[key] for key in self._sets[set_id] if key in self._rows]
+            if all(row.status.final for row in members if _has_place(row)):
+                del self._submitted[set_id]
 
 
 def _has_place(row: JobRow) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qiskit.exceptions import QiskitError
@@ -12,6 +13,7 @@ from qtower.errors import NotFoundError
 from qtower.model import (
     Count,
     Counts,
+    ExperimentError,
     ExperimentHead,
     GetCounts,
     GetMemory,
@@ -23,6 +25,7 @@ from qtower.model import (
 
 from . import plain_json, result_export
 from .job_results import JobResult, JobResults, ResultKeeper
+from .naming import experiment_name
 
 # What Qiskit raises where a header's registers do not fit the outcomes.
 _UNFIT = (QiskitError, ValueError, TypeError, LookupError, AttributeError)
@@ -31,17 +34,18 @@ _UNFIT = (QiskitError, ValueError, TypeError, LookupError, AttributeError)
 class ResultBook:
     """The results of an account's jobs.
 
-    Each method takes the managed job (None while there is no connection) and the job's id, which
-    alone is enough for a result that was read before. All raise JobStateError if the job has no
-    result, NetworkError if the endpoint did not give it, NotFoundError for an unknown experiment.
+    Each method takes the job's id, which is enough for a result that was read before, and a call
+    that returns the managed job, made for one that was not. All raise JobStateError if the job
+    has no result, NetworkError if the endpoint did not give it, NotFoundError for an unknown
+    experiment.
     """
 
     def __init__(self, journal: ResultKeeper) -> None:
         self._results = JobResults(journal)
 
-    def head(self, key: str, managed_job: ManagedJob | None, job_id: str = "") -> ResultHead:
+    def head(self, key: str, job_id: str, managed_job: Callable[[], ManagedJob]) -> ResultHead:
         """Returns a result without its data."""
-        result = self._results.get(managed_job, job_id)
+        result = self._results.get(job_id, managed_job)
         document = result.document
         return ResultHead(
             key=key,
@@ -55,11 +59,11 @@ class ResultBook:
         )
 
     def counts(
-        self, request: GetCounts, managed_job: ManagedJob | None, job_id: str = ""
+        self, request: GetCounts, job_id: str, managed_job: Callable[[], ManagedJob]
     ) -> Counts:
         """Returns a page of counts: bitstrings with the most significant bit first, registers
         apart by a space, as Qiskit writes them."""
-        result = self._results.get(managed_job, job_id)
+        result = self._results.get(job_id, managed_job)
         experiment = result.experiment(request.experiment)
         outcomes, note = _outcomes(result, request.experiment, request.order)
         first = max(request.offset, 0)
@@ -77,14 +81,14 @@ class ResultBook:
         )
 
     def memory(
-        self, request: GetMemory, managed_job: ManagedJob | None, job_id: str = ""
+        self, request: GetMemory, job_id: str, managed_job: Callable[[], ManagedJob]
     ) -> Memory:
         """Returns a page of single shots: bitstrings, or measured points as complex numbers.
 
         Raises:
             NotFoundError: The experiment has no memory.
         """
-        result = self._results.get(managed_job, job_id)
+        result = self._results.get(job_id, managed_job)
         experiment = result.experiment(request.experiment)
         memory = _data(experiment).get("memory")
         if not isinstance(memory, list):
@@ -102,16 +106,31 @@ class ResultBook:
             shots=_shots(page, experiment),
         )
 
-    def save(self, request: SaveResult, managed_job: ManagedJob | None, job_id: str = "") -> Saved:
+    def failures(self, job_id: str, managed_job: Callable[[], ManagedJob]) -> list[ExperimentError]:
+        """Returns the experiments of a partial result that failed, and why."""
+        experiments = enumerate(self._results.get(job_id, managed_job).experiments())
+        return [
+            ExperimentError(
+                index=index,
+                name=experiment_name(index, each),
+                message=str(each.get("status") or "no reason"),
+            )
+            for index, each in experiments
+            if not each.get("success")
+        ]
+
+    def save(
+        self, request: SaveResult, job_id: str, managed_job: Callable[[], ManagedJob]
+    ) -> Saved:
         """Writes a result to a file.
 
         Raises:
             StorageError: The file is there already, or cannot be written.
         """
-        result = self._results.get(managed_job, job_id)
+        result = self._results.get(job_id, managed_job)
         if request.format == "csv":
             content = result_export.as_csv(
-                (_name(index, experiment), _outcomes(result, index, "count")[0])
+                (experiment_name(index, experiment), _outcomes(result, index, "count")[0])
                 for index, experiment in enumerate(result.experiments())
             )
         elif request.format == "json":
@@ -158,19 +177,13 @@ def _head(index: int, experiment: dict[str, Any]) -> ExperimentHead:
     success = bool(experiment.get("success"))
     return ExperimentHead(
         index=index,
-        name=_name(index, experiment),
+        name=experiment_name(index, experiment),
         success=success,
         status=str(experiment.get("status") or ("DONE" if success else "ERROR")),
         shots=_shot_count(experiment.get("shots")),
         outcomes=len(counts) if isinstance(counts, dict) else None,
         memory=len(memory) if isinstance(memory, list) else None,
     )
-
-
-def _name(index: int, experiment: dict[str, Any]) -> str:
-    header = experiment.get("header")
-    name = header.get("name") if isinstance(header, dict) else None
-    return str(name or f"experiment {index}")
 
 
 def _data(experiment: dict[str, Any]) -> dict[str, Any]:

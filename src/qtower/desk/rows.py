@@ -2,7 +2,8 @@
 
 A document is what `AccountClient.list_jobs_statuses` and `job_get` return: the API's JSON with the
 provider's names for its top-level keys (`job_id`, `creation_date`, `_backend_info`, ...). Nothing
-in it is taken for granted: what is missing or of the wrong type is not known.
+in it is taken for granted: what is missing or of the wrong type is not known, and every text of a
+row can be written as UTF-8.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from qtower.desk.naming import label_of
 from qtower.model import JobRow, Status, Step
+from qtower.text import encodable
 
 Document: TypeAlias = Mapping[str, Any]
 
 SET_TAG = re.compile(r"ibmq_jobset_(.+)_", re.DOTALL)
 """The tag that `ManagedJobSet` puts on its jobs; its group is the set's id."""
 
-SET_JOB_NAME = re.compile(r"(.*)_([0-9]+)_", re.DOTALL)
+SET_JOB_NAME = re.compile(r"(.*)_([0-9]{1,9})_", re.DOTALL)
 """The name of a job in a set: the set's name and the job's index."""
 
 # qiskit.providers.ibmq.utils.utils.API_TO_JOB_STATUS, version 0.20.2
@@ -44,9 +47,16 @@ STATUSES = {
 }
 """The API's statuses, and what Qiskit makes of them."""
 
+_MOST = 10**9  # of anything that is counted: with more it is no number of ours
+
 FINAL_API_STATUSES = sorted(api for api, status in STATUSES.items() if status.final)
 
-_LABEL_NAMES = 3
+# A fraction of any length, an offset with or without its colon or minutes: of these, the
+# `fromisoformat` of Python 3.10 takes only three or six digits, and "+00:00".
+_DATE = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:[.,]([0-9]+))? ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -62,7 +72,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     row: JobRow  # its key is the job id, and its experiments count from 0
     experiments: int | None
-    api_status: str
     updated: str  # the document's own time of change, as it was written; "" if it has none
 
 
@@ -76,7 +85,7 @@ def read_document(document: Document, now: float) -> Reading | None:
     experiments = _whole(summary, "num_circuits")
     queue = _mapping(document, "info_queue") if status is Status.QUEUED else {}
     steps = read_steps(document.get("time_per_step"))
-    tags = _tags(document)
+    tags = _strings(document.get("tags"))
     name = _text(document, "name")
     membership = read_membership(name, tags)
     row = JobRow(
@@ -84,7 +93,7 @@ def read_document(document: Document, now: float) -> Reading | None:
         job_id=job_id,
         status=status,
         name=name,
-        label=_label(summary.get("experiment_names"), experiments),
+        label=label_of(_strings(summary.get("experiment_names")), experiments or 0),
         set_id=membership.set_id,
         set_name=membership.set_name,
         index=membership.index,
@@ -104,7 +113,6 @@ def read_document(document: Document, now: float) -> Reading | None:
     return Reading(
         row=row,
         experiments=experiments,
-        api_status=api_status,
         updated=_text(document, "updated_date"),
     )
 
@@ -123,7 +131,7 @@ def read_steps(time_per_step: Any) -> list[Step]:
     """The steps of `timePerStep`, in order of time."""
     if not isinstance(time_per_step, Mapping):
         return []
-    times = [(epoch(at), str(name)) for name, at in time_per_step.items()]
+    times = [(epoch(at), encodable(str(name))) for name, at in time_per_step.items()]
     steps = [Step(name=name, at=at) for at, name in times if at is not None]
     return sorted(steps, key=lambda step: step.at)
 
@@ -132,7 +140,7 @@ def epoch(value: Any) -> float | None:
     """Seconds since 1970 of an ISO 8601 text or a datetime; one without a zone is UTC."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", value.strip()))
+            value = datetime.fromisoformat(_plain_date(value.strip()))
         except ValueError:
             return None
     if not isinstance(value, datetime):
@@ -148,7 +156,18 @@ def error_line(error: Any) -> str:
     message = _text(error, "message") if isinstance(error, Mapping) else ""
     if not message:
         return ""
-    return f"{message}. Error code: {error.get('code')}."
+    return encodable(f"{message}. Error code: {error.get('code')}.")
+
+
+def _plain_date(text: str) -> str:
+    """A date and time with six digits of the second and an offset in hours and minutes."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return text
+    date, time, fraction, zone = (group or "" for group in found.groups())
+    digits = zone[1:].replace(":", "")
+    offset = f"{zone[0]}{digits[:2]}:{digits[2:] or '00'}" if digits else "+00:00"
+    return f"{date}T{time}.{fraction[:6]:0<6}{offset}"
 
 
 def _run_seconds(steps: list[Step]) -> float | None:
@@ -161,26 +180,21 @@ def _error(document: Document, api_status: str) -> str:
     return line.splitlines()[0] if line else ""
 
 
-def _label(names: Any, experiments: int | None) -> str:
-    known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-    shown = known[:_LABEL_NAMES]
-    more = len(shown) < max(len(known), experiments or 0)
-    return ", ".join(shown) + (", …" if shown and more else "")
-
-
-def _tags(document: Document) -> list[str]:
-    tags = document.get("tags")
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+def _strings(value: Any) -> list[str]:
+    found = [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return [encodable(item) for item in found]
 
 
 def _text(document: Any, name: str) -> str:
     value = document.get(name)
-    return value if isinstance(value, str) else ""
+    return encodable(value) if isinstance(value, str) else ""
 
 
 def _whole(document: Mapping[str, Any], name: str) -> int | None:
     value = document.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST:
+        return value
+    return None
 
 
 def _mapping(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

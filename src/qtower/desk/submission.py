@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-import msgspec
+from msgspec.structs import replace
 from qiskit.exceptions import QiskitError
 from qiskit.providers.ibmq import IBMQBackend
 from qiskit.providers.ibmq.managed import ManagedJobSet
@@ -20,6 +20,7 @@ from qiskit.providers.ibmq.managed.utils import JOB_SET_NAME_FORMATTER
 
 from qtower.errors import QtowerError, SubmissionError
 from qtower.model import JobRow, Status, Submitted
+from qtower.text import encodable
 
 from .journal import IntentPart, Journal
 from .planning import Part, PreparedPlan
@@ -142,6 +143,7 @@ class Submission:
         try:
             if managed_job.job is not None:
                 job_id = managed_job.job.job_id()
+                managed_job.job._qobj = None  # the endpoint has it, and is asked for it if need be
                 self._journal.part_sent(row.set_id, row.index, job_id)
                 changes = self._sent(row, job_id)
             else:
@@ -153,20 +155,20 @@ class Submission:
             _log.error("the end of submission %s was not written down: %s", row.key, error)
 
     def _sent(self, row: JobRow, job_id: str) -> Changes:
-        now = self._registry.row(row.key)
-        if now.job_id:  # a sweep has seen the job already, and knows more of it
-            return Changes()
-        sent = msgspec.structs.replace(now, job_id=job_id, confirmed=self._clock())
-        return self._registry.put([sent])
+        def sent(now: JobRow) -> JobRow | None:
+            if now.job_id:  # a sweep has seen the job already, and knows more of it
+                return None
+            return replace(now, job_id=job_id, confirmed=self._clock())
+
+        return self._registry.update(row.key, sent)
 
     def _failed(self, row: JobRow, words: str) -> Changes:
-        now = self._registry.row(row.key)
-        if now.job_id:  # it got as far as an id: what the endpoint says of it stands
-            return self._registry.put([msgspec.structs.replace(now, error=words)])
-        failed = msgspec.structs.replace(
-            now, status=Status.SUBMIT_FAILED, since=self._clock(), error=words
-        )
-        return self._registry.put([failed])
+        def failed(now: JobRow) -> JobRow:
+            if now.job_id:  # it got as far as an id: what the endpoint says of it stands
+                return replace(now, error=words)
+            return replace(now, status=Status.SUBMIT_FAILED, since=self._clock(), error=words)
+
+        return self._registry.update(row.key, failed)
 
     def _rows(self, job_set: ManagedJobSet, prepared: PreparedPlan, backend: str) -> list[JobRow]:
         now, set_id = self._clock(), job_set.job_set_id()
@@ -208,4 +210,4 @@ def _intents(prepared: PreparedPlan) -> list[IntentPart]:
 def error_words(error: Exception | None) -> str:
     """Returns what an error of the provider says, without quotation marks and secrets."""
     words = error.message if isinstance(error, QiskitError) else str(error or "")
-    return scrub(words or type(error).__name__)
+    return encodable(scrub(words or type(error).__name__))

@@ -16,9 +16,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from qtower.desk.account import load_provider
+from qtower.desk.faults import endpoint_errors, provider_errors
 from qtower.desk.journal import Journal
 from qtower.desk.registry import Changes, Registry
-from qtower.errors import SubmissionError
+from qtower.errors import QtowerError, SubmissionError
 from qtower.model import (
     Backend,
     Backends,
@@ -30,6 +31,7 @@ from qtower.model import (
     Problem,
     Submitted,
 )
+from qtower.text import encodable
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +68,9 @@ class Workshop:
         """Why the job of `row` failed."""
         from qtower.desk.reports import error_report
 
-        return error_report(row.key, row, managed_job)
+        return error_report(
+            row, managed_job, lambda failed: self.results.failures(row.job_id, lambda: failed)
+        )
 
     def read_files(self, files: list[str]) -> FileReports:
         """A report a file."""
@@ -74,23 +78,22 @@ class Workshop:
 
         return FileReports(files=read_files(files))
 
-    def backends(self, provider: Any) -> Backends:
+    def backends(self, provider: Any, host: str) -> Backends:
         """All backends, each asked for its queue and its job limit.
 
         Raises:
-            QiskitError: Not one of them could be asked.
+            QtowerError: Not one of them could be asked; it names `host`.
         """
-        from qiskit.exceptions import QiskitError
-
         rows: list[Backend] = []
-        silent: list[QiskitError] = []
+        silent: list[QtowerError] = []
+        known = _backends(provider, host)
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="backend") as threads:
-            asked = [(each, threads.submit(_queue, each)) for each in provider.backends()]
+            asked = [(each, threads.submit(_queue, each, host)) for each in known]
         for backend, answer in asked:
             row = _backend(backend)
             try:
                 rows.append(replace(row, **answer.result()))
-            except QiskitError as error:
+            except QtowerError as error:
                 _log.info("the queue of backend %s is not known: %s", row.name, error)
                 silent.append(error)
                 rows.append(row)
@@ -98,11 +101,15 @@ class Workshop:
             raise silent[0]
         return Backends(backends=rows)
 
-    def plan(self, order: Order, provider: Any) -> Plan:
-        """Reads, transpiles and checks an order; a plan without problems is kept for `submit`."""
+    def plan(self, order: Order, provider: Any, host: str) -> Plan:
+        """Reads, transpiles and checks an order; a plan without problems is kept for `submit`.
+
+        Raises:
+            QtowerError: The endpoint, `host`, could not be asked.
+        """
         from qtower.desk.planning import plan
 
-        names = {backend.name(): backend for backend in provider.backends()}
+        names = {backend.name(): backend for backend in _backends(provider, host)}
         backend = names.get(order.backend)
         if backend is None:
             known = ", ".join(sorted(names)) or "none"
@@ -116,7 +123,8 @@ class Workshop:
                 shots=order.shots,
                 problems=[problem],
             )
-        prepared = plan(order, backend, self._clock)
+        with provider_errors(host):
+            prepared = plan(order, backend, self._clock)
         if not prepared.plan.problems:
             with self._lock:
                 self._plans[prepared.plan.plan_id] = (prepared, backend)
@@ -138,19 +146,30 @@ class Workshop:
             )
         return self._submission.send(*kept)
 
-    def submit_samples(self, provider: Any) -> Submitted:
-        """Sends the sample set to the account's simulator."""
+    def submit_samples(self, provider: Any, host: str) -> Submitted:
+        """Sends the sample set to the account's simulator.
+
+        Raises:
+            QtowerError: The endpoint, `host`, could not be asked, or has no simulator.
+        """
         from qtower.desk.samples import choose_backend, prepared
 
-        backend = choose_backend(provider.backends())
-        return self._submission.send(prepared(backend), backend)
+        backend = choose_backend(_backends(provider, host))
+        with provider_errors(host):
+            plan = prepared(backend)
+        return self._submission.send(plan, backend)
+
+
+def _backends(provider: Any, host: str) -> list[Any]:
+    with endpoint_errors(host):
+        return list(provider.backends())
 
 
 def _backend(backend: Any) -> Backend:
     """What the configuration of a backend says."""
     configuration = backend.configuration()
     return Backend(
-        name=backend.name(),
+        name=encodable(backend.name()),
         qubits=configuration.n_qubits,
         simulator=bool(configuration.simulator),
         max_shots=getattr(configuration, "max_shots", None),
@@ -158,16 +177,17 @@ def _backend(backend: Any) -> Backend:
         memory=bool(getattr(configuration, "memory", False)),
         open_pulse=bool(getattr(configuration, "open_pulse", False)),
         basis_gates=tuple(configuration.basis_gates),
-        description=getattr(configuration, "description", None) or "",
+        description=encodable(getattr(configuration, "description", None) or ""),
     )
 
 
-def _queue(backend: Any) -> dict[str, Any]:
+def _queue(backend: Any, host: str) -> dict[str, Any]:
     """What the endpoint says of a backend's queue, as fields of `Backend`."""
-    status, limit = backend.status(), backend.job_limit()
+    with endpoint_errors(host):
+        status, limit = backend.status(), backend.job_limit()
     return {
         "operational": status.operational,
-        "status": status.status_msg or "",
+        "status": encodable(status.status_msg or ""),
         "queue_length": status.pending_jobs,
         "job_limit": limit.maximum_jobs if limit else None,
         "jobs_running": limit.active_jobs if limit else None,

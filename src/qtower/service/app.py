@@ -1,8 +1,14 @@
-"""The application: routes under `/api`, the check of access tokens, and errors as JSON."""
+"""The application: routes under `/api`, the check of access tokens, and errors as JSON.
+
+Beside the API, at the root, are `/health` and `/metrics` for those who look after the service.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
+import time
+from inspect import isfunction
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -10,29 +16,42 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qtower.service import refusals
 from qtower.service.core import Core
-from qtower.service.routes import auth, backends, jobs, storage, websocket
+from qtower.service.health import present
+from qtower.service.logs import about
+from qtower.service.routes import auth, backends, jobs, operations, storage, websocket
 from qtower.service.routes.exchange import refusal_answer
 
 logger = logging.getLogger(__name__)
 
 # Storage has signed addresses, a websocket signs in by its first message.
 _OPEN = ("/api/version", "/api/users/loginWithToken", "/api/storage/")
+_API = "/api/"
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+_JOB = re.compile(r"/(?:Jobs|jobs|storage)/([0-9a-f]{24})(?:/|\Z)")
 
 
 def create_app(core: Core) -> Starlette:
     """Returns the application that serves `core`."""
-    routes = [
-        *(auth.ROUTES + backends.ROUTES + jobs.ROUTES),
-        *(storage.ROUTES + websocket.ROUTES),
-    ]
+    api = Mount(
+        "/api",
+        routes=[
+            *(auth.ROUTES + backends.ROUTES + jobs.ROUTES),
+            *(storage.ROUTES + operations.ROUTES + websocket.ROUTES),
+        ],
+    )
+    core.metrics.watch(lambda: present(core))
     app = Starlette(
-        routes=[Mount("/api", routes=routes)],
-        middleware=[Middleware(_AccessCheck, core=core)],
+        routes=[api, *operations.ROOT_ROUTES],
+        middleware=[
+            Middleware(_Observation, core=core, templates=_templates(api)),
+            Middleware(_AccessCheck, core=core),
+        ],
         exception_handlers={
             refusals.RefusalError: _refused,
             HTTPException: _not_served,
@@ -44,6 +63,59 @@ def create_app(core: Core) -> Starlette:
     return app
 
 
+def _templates(api: Mount) -> dict[object, str]:
+    """The templates of all routes, by what answers there."""
+    inside = {r.endpoint: api.path + r.path for r in api.routes if isinstance(r, Route)}
+    return inside | {route.endpoint: route.path for route in operations.ROOT_ROUTES}
+
+
+class _Observation:
+    """Times every request, and has what is logged meanwhile carry the id of its job."""
+
+    def __init__(self, app: ASGIApp, core: Core, templates: dict[object, str]) -> None:
+        self._app = app
+        self._core = core
+        self._templates = templates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        match = _JOB.search(scope["path"])
+        with about(match[1] if match else None):
+            if scope["type"] == "http":
+                await self._observe(scope, receive, send)
+            else:
+                with self._core.metrics.websockets.track_inprogress():
+                    await self._app(scope, receive, send)
+
+    async def _observe(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            self._answered(scope, status, time.perf_counter() - began)
+
+    def _answered(self, scope: Scope, status: int, seconds: float) -> None:
+        # Both are chosen by whoever asks: only those that there are may become a series.
+        endpoint = scope.get("endpoint")
+        # Where no route is, it is the router itself, which has no hash.
+        route = self._templates.get(endpoint, "none") if isfunction(endpoint) else "none"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._core.metrics.answered(method, route, status, seconds)
+        if self._core.site.log_requests:
+            told = {"method": method, "route": route, "status": status}
+            logger.info("request", extra={**told, "ms": round(seconds * 1000, 1)})
+
+
 class _AccessCheck:
     """Lets only signed-in users through, and notes that there was a request."""
 
@@ -52,7 +124,8 @@ class _AccessCheck:
         self._core = core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        # Whoever only watches the service does not use it.
+        if scope["type"] not in ("http", "websocket") or not scope["path"].startswith(_API):
             await self._app(scope, receive, send)
             return
         self._core.activity.begin()

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from qtower.service.limits import Breach, Watch
 from qtower.service.worker import Order, Outcome
 
 NOT_RUN = 5203
@@ -19,19 +20,23 @@ _SECRET_VARIABLES = ("QTOWER_TOKEN", "QE_TOKEN")
 
 
 class Run:
-    """A job that was started and has no outcome yet."""
+    """A job that was started and has no outcome yet; `run_id` is one run of it among others."""
 
     def __init__(
         self,
+        run_id: str,
         order: Order,
         on_running: Callable[[float], None],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
+        self.run_id = run_id
         self.order = order
         self.on_running = on_running
         self.on_outcome = on_outcome
         self.started: float | None = None
         self.cancelled = False
+        self.watch: Watch | None = None  # while it runs
+        self.breach: Breach | None = None  # the limit for which it was ended
         self.given_back = False  # once already, by a child that died before it took the job up
 
 
@@ -56,7 +61,7 @@ def start_child(workers: int) -> Child:
     Raises:
         OSError: The system has no process or memory left for it.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, processors() // workers)
     environment = {
         name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES
     }
@@ -74,10 +79,24 @@ def start_child(workers: int) -> Child:
     return Child(process)
 
 
+def processors() -> int:
+    """How many processors this process may use: on a node of a cluster, not all there are."""
+    of_this_process = getattr(os, "sched_getaffinity", None)
+    return len(of_this_process(0)) if of_this_process else os.cpu_count() or 1
+
+
 def death(run: Run, status: int) -> Outcome:
     """The outcome of a job whose child ended with `status` (negative: by that signal)."""
     if run.cancelled:
         return Outcome(kind="cancelled", started=run.started, ended=time.time())
+    if run.breach is not None:
+        return Outcome(
+            kind="failed",
+            message=run.breach.message,
+            code=run.breach.code,
+            started=run.started,
+            ended=time.time(),
+        )
     if status == -signal.SIGKILL:
         reason = "was killed from outside, most likely because memory ran out"
     elif status < 0:

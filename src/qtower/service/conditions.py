@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, false, func, literal, not_, null, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Double,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    true,
+)
 
 from qtower.service import statuses
+from qtower.service.columns import Words
+from qtower.service.regexp_sql import found
 from qtower.service.regexps import Regexp, RegexpError, compile_regexp
 from qtower.service.schema import job_tags, jobs
+from qtower.service.tag_sql import tagged, tagged_with_all
 
 _MAX_DEPTH = 20
 _MAX_TERMS = 2_000
@@ -30,16 +46,20 @@ ORDERABLE = {
     "shots": jobs.c.shots,
 }
 DATES = {"creationDate": jobs.c.created, "updatedDate": jobs.c.updated}
-_COLUMNS = {
+_COLUMNS: Mapping[str, ColumnElement[Any]] = {
     **ORDERABLE,
     "experimentTag": jobs.c.experiment_tag,
     "liveDataEnabled": jobs.c.live_data_enabled,
     "hubInfo.hub.name": jobs.c.hub,
     "hubInfo.group.name": jobs.c.group_name,
     "hubInfo.project.name": jobs.c.project,
-    "kind": literal(JOB_KIND),
-    "runMode": literal(RUN_MODE),
+    "kind": cast(JOB_KIND, Words),
+    "runMode": cast(RUN_MODE, Words),
 }
+
+_NUMBERS = frozenset({"shots"})
+_FLAGS = frozenset({"liveDataEnabled"})
+_NO_TEXTS = _NUMBERS | _FLAGS
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], Condition]] = {
     "gt": lambda column, value: column > value,
@@ -77,6 +97,9 @@ class _Where:
         return and_(*conditions) if conditions else true()
 
     def _entry(self, key: str, value: Any, depth: int) -> Condition:
+        if key in _COMPARISONS or key == "between":
+            # The client, when it pages, leaves out whose bound it is: that of the creation.
+            return self._operator("creationDate", key, value)
         if key not in ("and", "or"):
             return self._field(key, value)
         if not isinstance(value, list):
@@ -85,10 +108,23 @@ class _Where:
             # One IN instead of an OR of several, so that the index by status serves it.
             self._count(len(value))
             return jobs.c.status.in_(sorted(names))
-        branches = [self.read(branch, depth + 1) for branch in value]
-        if not branches:
+        if not value:
             return true()
-        return and_(*branches) if key == "and" else or_(*branches)
+        if key == "or":
+            return or_(*(self.read(branch, depth + 1) for branch in value))
+        return and_(*self._all(value, depth))
+
+    def _all(self, branches: list[Any], depth: int) -> Iterator[Condition]:
+        """The branches of an `and`; several tags are found by the rarest of them."""
+        tags = [tag for tag in map(_only_tag, branches) if tag is not None]
+        if len(tags) < 2:
+            tags = []
+        self._count(len(tags))
+        if tags:
+            yield tagged_with_all(tags)
+        for branch in branches:
+            if not tags or _only_tag(branch) is None:
+                yield self.read(branch, depth + 1)
 
     def _field(self, field: str, condition: Any) -> Condition:
         if not isinstance(condition, dict):
@@ -105,8 +141,8 @@ class _Where:
         if operator in ("inq", "nin"):
             if not isinstance(value, list):
                 raise FilterError(f'"{operator}" takes a list')
-            found = _any_of(field, value)
-            return found if operator == "inq" else _negated(found)
+            matching = _any_of(field, value)
+            return matching if operator == "inq" else _negated(matching)
         if operator == "between":
             if not isinstance(value, list) or len(value) != 2:
                 raise FilterError('"between" takes a list of two')
@@ -186,17 +222,24 @@ def _equal(field: str, value: Any) -> Condition:
     if field == "tags":
         if isinstance(value, list):
             return jobs.c.tags == msgspec.json.encode(value).decode()
-        return _tagged(job_tags.c.tag == _scalar(field, value))
-    column = _column(field)
-    return column.is_(None) if value is None else column == _value(field, value)
+        given = _value(field, value)
+        return false() if given is None else tagged(job_tags.c.tag == given)
+    column = _COLUMNS.get(field)
+    if value is None:
+        return true() if column is None else column.is_(None)
+    given = _value(field, value)
+    return false() if column is None or given is None else column == given
 
 
 def _any_of(field: str, values: list[Any]) -> Condition:
     if field == "tags":
-        return _tagged(job_tags.c.tag.in_([_scalar(field, value) for value in values]))
-    column = _column(field)
-    found = column.in_([_value(field, value) for value in values if value is not None])
-    return or_(found, column.is_(None)) if None in values else found
+        return tagged(job_tags.c.tag.in_(_values(field, values)))
+    column = _COLUMNS.get(field)
+    given = _values(field, [value for value in values if value is not None])
+    if column is None:
+        return true() if None in values else false()
+    among = column.in_(given)
+    return or_(among, column.is_(None)) if None in values else among
 
 
 def _negated(condition: Condition) -> Condition:
@@ -205,10 +248,12 @@ def _negated(condition: Condition) -> Condition:
 
 
 def _compare(field: str, operator: str, value: Any) -> Condition:
-    compare = _COMPARISONS[operator]
-    if field == "tags":
-        return _tagged(compare(job_tags.c.tag, _scalar(field, value)))
-    return compare(_column(field), _value(field, value))
+    column = job_tags.c.tag if field == "tags" else _COLUMNS.get(field)
+    given = _value(field, value)
+    if column is None or given is None:
+        return false()
+    condition = _COMPARISONS[operator](column, given)
+    return tagged(condition) if field == "tags" else condition
 
 
 def _matches(field: str, value: Any) -> Condition:
@@ -216,14 +261,11 @@ def _matches(field: str, value: Any) -> Condition:
         return jobs.c.status.in_(sorted(_status_names({"regexp": value}) or ()))
     _pattern(field, value)
     if field == "tags":
-        return _tagged(_regexp(value, job_tags.c.tag))
+        return tagged(found(value, job_tags.c.tag))
     if field in DATES:
         raise FilterError(f'"{field}" is a date: "regexp" does not apply')
-    return _regexp(value, _column(field))
-
-
-def _regexp(pattern: str, column: ColumnElement[Any]) -> Condition:
-    return func.qtower_regexp(pattern, column) == 1
+    column = _COLUMNS.get(field)
+    return false() if column is None or field in _NO_TEXTS else found(value, column)
 
 
 def _pattern(field: str, value: Any) -> Regexp:
@@ -235,24 +277,33 @@ def _pattern(field: str, value: Any) -> Regexp:
         raise FilterError(f'The regular expression on "{field}": {error}') from None
 
 
-def _tagged(condition: Condition) -> Condition:
-    # By IN, not by a correlated EXISTS: a tag's index then leads to its few jobs.
-    return jobs.c.id.in_(select(job_tags.c.job_id).where(condition))
+def _only_tag(where: Any) -> str | None:
+    """The tag, if `where` asks for one and for nothing else."""
+    if not isinstance(where, dict) or list(where) != ["tags"]:
+        return None
+    return where["tags"] if isinstance(where["tags"], str) else None
 
 
-def _column(field: str) -> ColumnElement[Any]:
-    return _COLUMNS.get(field, null())
+def _values(field: str, values: list[Any]) -> list[ColumnElement[Any]]:
+    given = [_value(field, value) for value in values]
+    return [value for value in given if value is not None]
 
 
-def _value(field: str, value: Any) -> Any:
-    return read_date(field, value) if field in DATES else _scalar(field, value)
+def _value(field: str, value: Any) -> ColumnElement[Any] | None:
+    """A value as SQL; None if it is of a kind that the field never has: it then equals nothing.
 
-
-def _scalar(field: str, value: Any) -> str | int | float | bool:
-    if isinstance(value, bool | str | float):
-        return value
+    The kind is said, because databases disagree on what a text and a number are to each other.
+    """
+    if field in DATES:
+        return literal(read_date(field, value), BigInteger())
+    if isinstance(value, bool):
+        return literal(value, Boolean()) if field in _FLAGS else None
+    if isinstance(value, str):
+        return literal(value, Words()) if field not in _NO_TEXTS else None
+    if isinstance(value, float):
+        return literal(value, Double()) if field in _NUMBERS else None
     if isinstance(value, int) and abs(value) < 2**63:
-        return value
+        return literal(value, BigInteger()) if field in _NUMBERS else None
     raise FilterError(f'A value for "{field}" is neither a text nor a number nor a boolean')
 
 

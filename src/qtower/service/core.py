@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from qtower.service.access import Accounts, Signer
 from qtower.service.devices import Device
 from qtower.service.dispatcher import Dispatcher
+from qtower.service.metrics import Metrics
 from qtower.service.payloads import Payloads
+from qtower.service.reservations import Reservations
+from qtower.service.settings import ServiceSettings
 from qtower.service.store import Store
 from qtower.service.watchers import Watchers
 
@@ -37,6 +41,22 @@ class Activity:
 
 
 @dataclass(frozen=True)
+class Site:
+    """Where the service stands, and who may look at its metrics."""
+
+    public_url: str | None = None  # of the API, behind a proxy; else as the client spells it
+    data_dir: Path | None = None
+    since: float = field(default_factory=time.time)
+    engine: str = "processes on this machine"
+    database: str = "SQLite"
+    shared: bool = False  # by named users
+    retention_seconds: float | None = None
+    metrics_open: bool = True  # whoever reaches the service may read its metrics
+    metrics_digest: str | None = None  # SHA-256 of the token that opens them
+    log_requests: bool = False
+
+
+@dataclass(frozen=True)
 class Core:
     """The parts of the service, made once and shared by all requests."""
 
@@ -47,5 +67,8 @@ class Core:
     watchers: Watchers
     accounts: Accounts
     signer: Signer
-    job_limit: int | None = None  # unfinished jobs of one user on one backend
+    settings: ServiceSettings
+    reservations: Reservations
+    metrics: Metrics = field(default_factory=Metrics)
     activity: Activity = field(default_factory=Activity)
+    site: Site = field(default_factory=Site)

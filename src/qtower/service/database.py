@@ -1,82 +1,109 @@
-"""The SQLite file under the store: how it is opened, and how long a query may take."""
+"""The database under the store: SQLite by a file, PostgreSQL by a URL; one face for both."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 
 from qtower.errors import StorageError
-from qtower.service.conditions import FilterError
-from qtower.service.regexps import sql_function
-from qtower.service.schema import SCHEMA_VERSION, metadata
-
-# A handler thread holds a connection for one short read; there are at most 40 such threads.
-_CONNECTIONS = 44
+from qtower.service.settings import DatabaseSettings
 
 QUERY_SECONDS = 3.0  # for one page of a listing
-_QUERY_STEPS = 50  # of SQLite's machine, between two looks at the clock: a handful of rows
 
 
-def open_database(file: Path) -> Engine:
-    """Returns connections to `file` on which a commit is on disk when it returns."""
-    # Parameters stay out of error messages: they hold names, tags and digests.
-    engine = create_engine(
-        f"sqlite:///{file}",
-        hide_parameters=True,
-        poolclass=QueuePool,
-        pool_size=_CONNECTIONS,
-        max_overflow=0,
-        connect_args={"timeout": 10, "check_same_thread": False},
-    )
+class Database(Protocol):
+    """One open database, of which this process is the only writer."""
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
-        connection.create_function("qtower_regexp", 2, sql_function, deterministic=True)
+    @property
+    def reading(self) -> Engine:
+        """Connections that each see what is committed; any thread takes its own."""
 
-    return engine
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that is on disk when the block has ended. One at a time."""
+
+    def time_limit(self, connection: Connection) -> AbstractContextManager[None]:
+        """Breaks off a query whose filter somebody made expensive, by will or not.
+
+        Raises:
+            FilterError: The time is up, or the filter is too large for the database.
+        """
+
+    def close(self) -> None:
+        """Closes all connections."""
 
 
-def make_tables(connection: Connection, file: Path) -> None:
-    """Makes the tables that are missing.
+def open_database(place: Path | str) -> Database:
+    """Opens a SQLite file, or the database at a `postgresql+psycopg://` URL, with its tables.
 
     Raises:
-        StorageError: The file was written by a newer qtower.
+        StorageError: It cannot be used; is of a newer qtower; or another service is using it.
     """
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if version > SCHEMA_VERSION:
-        raise StorageError(
-            f"The store {file} was written by a newer qtower.", "Use that version, or another one."
-        )
-    metadata.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if isinstance(place, Path):
+        from qtower.service.sqlite import SqliteDatabase
+
+        return SqliteDatabase(place)
+    url = read_url(place)
+    from qtower.service.postgres import PostgresDatabase
+
+    return PostgresDatabase(url)
 
 
-@contextmanager
-def time_limit(connection: Connection) -> Iterator[None]:
-    """Breaks off a query whose filter somebody made expensive, by will or not.
+def place_of(settings: DatabaseSettings, file: Path) -> Path | str:
+    """Returns where the store is: at a URL, if there is one in the settings, or in `file`.
 
     Raises:
-        FilterError: The time is up.
+        StorageError: The URL holds a password, or its file cannot be used.
     """
-    driver: Any = connection.connection.driver_connection
-    deadline = time.monotonic() + QUERY_SECONDS
-    driver.set_progress_handler(lambda: time.monotonic() > deadline, _QUERY_STEPS)
+    if settings.url is not None:
+        if _holds_password(read_url(settings.url)):
+            raise StorageError(
+                "The address of the database holds a password, which others may read there.",
+                "Leave it out, and use PGPASSWORD, a pgpass file, or database.url-file.",
+            )
+        return settings.url
+    if settings.url_file is None:
+        return file
+    return _private_text(Path(settings.url_file).expanduser())
+
+
+def read_url(text: str) -> URL:
+    """Reads the URL of a database.
+
+    Raises:
+        StorageError: It is none of PostgreSQL. The message does not repeat it: it may hold a
+            password.
+    """
     try:
-        yield
-    except OperationalError:
-        if time.monotonic() > deadline:
-            raise FilterError("The filter takes too long: narrow it") from None
-        raise
-    finally:
-        driver.set_progress_handler(None, 0)
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise _bad_url() from None
+    if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+        raise _bad_url()
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _private_text(file: Path) -> str:
+    try:
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise StorageError(f"Others can read {file}.", f"Run: chmod 600 {file}")
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise StorageError(f"{file} cannot be read: {reason}.", "Put the address there.") from None
+
+
+def _holds_password(url: URL) -> bool:
+    return url.password is not None or any("password" in name for name in url.query)
+
+
+def _bad_url() -> StorageError:
+    return StorageError(
+        "The address of the database is not understood.",
+        "Write postgresql+psycopg://USER@HOST:PORT/DATABASE.",
+    )

@@ -8,13 +8,17 @@ and 100 MB. They go to the client as they are here.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from qtower.service.statuses import from_date, to_date
+
 SIMULATOR = "ibmq_qasm_simulator"
+MODEL_SIMULATOR = "simulator"
+_FAKE = "fake_"
 
 # From one qubit to twenty-seven, in the topologies that programs of the time were written for:
 # a single qubit, lines, T and H shapes, and two heavy-hexagon lattices.
@@ -22,6 +26,13 @@ _DEVICES = ("armonk", "lima", "bogota", "lagos", "guadalupe", "montreal")
 
 # As of the last year of these devices; the data files are older than that.
 _DEVICE_LIMITS = {"max_shots": 20_000, "max_experiments": 300}
+
+# What the data of the oldest devices leaves out, and clients read.
+_DEFAULTS = {"memory": False, "conditional": False, "online_date": "2016-05-04T00:00:00Z"}
+
+_LEAST_DT = 1e-3  # nanoseconds
+
+_DATES = ("date", "last_update_date")
 
 # All gates of Aer that OpenQASM 2 and qobj can name. Source: qiskit_aer 0.13, name_mapping.
 _SIMULATOR_GATES = (
@@ -53,58 +64,110 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     defaults: dict[str, Any] | None = None
 
 
-def load_devices() -> dict[str, Device]:
-    """Returns all backends by name, the simulator first.
+def load_devices(models: Mapping[str, str] | None = None) -> dict[str, Device]:
+    """Returns all backends by name, in their order.
+
+    Args:
+        models: What each backend is, as of `load_device`. None: the built-in ones, the simulator
+            first.
 
     Raises:
+        LookupError: There is no such device.
         RuntimeError: The installed Qiskit has no data files of fake backends.
     """
-    devices = [_simulator(), *_fake_devices()]
-    return {device.name: device for device in devices}
+    if models is None:
+        devices = [_simulator(SIMULATOR), *(_fake_device(stem) for stem in _DEVICES)]
+        return {device.name: device for device in devices}
+    return {name: load_device(name, model) for name, model in models.items()}
 
 
-def load_device(name: str) -> Device:
+def load_device(name: str, model: str | None = None) -> Device:
     """Returns the backend `name`, reading no more files than it must.
 
+    Args:
+        name: As clients see it.
+        model: `simulator`, or a fake device as Qiskit names it: `fake_lima`. None: the built-in
+            backend of that name.
+
     Raises:
-        KeyError: There is none.
+        LookupError: There is none.
+        RuntimeError: The installed Qiskit has no data files of fake backends.
     """
-    if name == SIMULATOR:
-        return _simulator()
+    if model == MODEL_SIMULATOR or (model is None and name == SIMULATOR):
+        return _simulator(name)
+    if model is not None:
+        stem = model.removeprefix(_FAKE)
+        if not model.startswith(_FAKE) or stem not in fake_devices():
+            raise LookupError(
+                f"there is no device {model}; there are {MODEL_SIMULATOR}, {_known()}"
+            )
+        return _fake_device(stem, name)
     for stem in _DEVICES:
         if name.endswith(f"_{stem}") and (device := _fake_device(stem)).name == name:
             return device
     raise KeyError(name)
 
 
-def _fake_devices() -> Iterator[Device]:
-    for stem in _DEVICES:
-        yield _fake_device(stem)
+def takes_pulses(device: Device) -> bool:
+    """Whether its pulses can be simulated: it opens them, and has a Hamiltonian and defaults."""
+    configuration = device.configuration
+    published = configuration.get("hamiltonian") and device.defaults
+    return bool(configuration["open_pulse"] and published)
 
 
-def _fake_device(stem: str) -> Device:
+def fake_devices() -> list[str]:
+    """Returns the names of the devices of Qiskit's fake provider, without "fake_".
+
+    Raises:
+        RuntimeError: The installed Qiskit has no data files of fake backends.
+    """
+    directory = _data_directory()
+    return sorted(
+        path.name
+        for path in directory.iterdir()
+        if (path / f"conf_{path.name}.json").is_file()
+        and (path / f"props_{path.name}.json").is_file()
+    )
+
+
+def _known() -> str:
+    return ", ".join(f"{_FAKE}{stem}" for stem in fake_devices())
+
+
+def _fake_device(stem: str, name: str | None = None) -> Device:
     directory = _data_directory() / stem
-    configuration = _read(directory / f"conf_{stem}.json")
+    configuration: dict[str, Any] = {**_DEFAULTS, **_read(directory / f"conf_{stem}.json")}
     configuration |= _DEVICE_LIMITS
     configuration |= {"input_allowed": ["job"], "credits_required": False}
+    configuration["backend_name"] = name or configuration["backend_name"]
     configuration.pop("url", None)
-    defaults = _read(directory / f"defs_{stem}.json")
+    for name_of_time in ("dt", "dtm"):
+        if configuration.get(name_of_time, 1) < _LEAST_DT:
+            configuration[name_of_time] *= 1e9  # one device has seconds there
+    properties = _in_utc(_read(directory / f"props_{stem}.json"))
+    properties["backend_name"] = configuration["backend_name"]
     return Device(
         name=configuration["backend_name"],
         simulator=False,
         configuration=configuration,
-        properties=_read(directory / f"props_{stem}.json"),
-        # "_data" is what a Qiskit object once kept beside its fields: not part of the schema.
-        defaults={key: value for key, value in defaults.items() if not key.startswith("_")},
+        properties=properties,
+        defaults=_pulse_defaults(directory / f"defs_{stem}.json"),
     )
 
 
-def _simulator() -> Device:
+def _pulse_defaults(file: Path) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    # "_data" is what a Qiskit object once kept beside its fields: not part of the schema.
+    return {key: value for key, value in _read(file).items() if not key.startswith("_")}
+
+
+def _simulator(name: str) -> Device:
     return Device(
-        name=SIMULATOR,
+        name=name,
         simulator=True,
         configuration={
-            "backend_name": SIMULATOR,
+            "backend_name": name,
             "backend_version": "0.1.547",
             "n_qubits": 32,
             "basis_gates": list(_SIMULATOR_GATES),
@@ -130,6 +193,18 @@ def _simulator() -> Device:
             "supported_instructions": list(_SIMULATOR_GATES),
         },
     )
+
+
+def _in_utc(data: Any) -> Any:
+    """The same with all its dates in UTC: as such the client reads them, whatever their offset."""
+    if isinstance(data, list):
+        return [_in_utc(value) for value in data]
+    if isinstance(data, dict):
+        return {
+            key: to_date(from_date(value)) if key in _DATES else _in_utc(value)
+            for key, value in data.items()
+        }
+    return data
 
 
 def _data_directory() -> Path:

@@ -3,8 +3,12 @@
     CREATING -> CREATED -> VALIDATING -> VALIDATED -> QUEUED -> RUNNING -> COMPLETED
                               (two threads)           (the line)  (the engine's children)
 
-One thread owns the line and waits for events: a job was queued, a child began, a child ended, an
-upload is overdue. Nothing polls. Whether a job may take a step is decided by the store.
+One thread owns the line and waits for events: a job was queued, a child began, a child ended, the
+engine has more workers or fewer, a moment has come (an upload is overdue, a reservation changes, a
+paced job is due). Nothing polls. Whether a job may take a step is decided by the store.
+
+A job of a paced backend is simulated at once when it is its turn, and RUNNING until the real
+device would have ended it; meanwhile it rests, without a worker, and its backend runs no other.
 """
 
 from __future__ import annotations
@@ -17,21 +21,28 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+import msgspec
+
 from qtower.service import statuses
 from qtower.service.devices import Device
-from qtower.service.engine import Engine, Outcome
+from qtower.service.engine import Outcome
+from qtower.service.engines import Engine
+from qtower.service.fairshare import FairShare
 from qtower.service.line import Line, Place
+from qtower.service.metrics import Metrics
+from qtower.service.pacing import JOB_SECONDS, Pacing
 from qtower.service.payloads import Payloads
 from qtower.service.records import Change, StoredJob
+from qtower.service.reservations import Reservations
+from qtower.service.settlement import Settlement
 from qtower.service.steps import Step, until_stored
-from qtower.service.store import Store, sentence
-from qtower.service.validation import Validation
+from qtower.service.store import Store
+from qtower.service.validation import ESTIMATED_SECONDS, Validation
 from qtower.service.watchers import Watchers
 
 UPLOAD_SECONDS = 15 * 60.0  # how long a job waits for its qobj
 MAX_ATTEMPTS = 3
 
-_LOST_TOO_OFTEN = 5203  # IBM API: "Failed to run job."
 
 _Told = TypeVar("_Told")
 
@@ -49,19 +60,29 @@ class Dispatcher:
         engine: Engine,
         watchers: Watchers,
         upload_seconds: float = UPLOAD_SECONDS,
+        metrics: Metrics | None = None,
+        share: FairShare | None = None,
+        reservations: Reservations | None = None,
+        pacing: Pacing | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self._store = store
         self._payloads = payloads
         self._engine = engine
         self._watchers = watchers
         self._upload_seconds = upload_seconds
-        self._line = Line(engine.workers, store.recent_run_seconds())
+        self._metrics = metrics or Metrics()
+        self._line = Line(engine.workers, store.recent_run_seconds(), share, reservations)
         self._unfinished: set[str] = set()
         self._uploads: dict[str, float] = {}  # jobs without a qobj, and until when; oldest first
+        self._pacing = pacing or Pacing({}, devices)
+        self._resting: dict[str, Outcome] = {}  # paced jobs, and as what each ends when it is due
+        self._next_reservation = self._line.next_reservation()
         self._events: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._settlement = Settlement(store, payloads, max_attempts, self._closing)
         self._validation = Validation(
-            store, payloads, devices, self._closing, self._publish, self._queue
+            store, payloads, devices, self._pacing, self._closing, self._publish, self._queue
         )
         self._thread = threading.Thread(target=self._work, name="dispatcher", daemon=True)
 
@@ -72,6 +93,9 @@ class Dispatcher:
         for job in self._store.unfinished():
             self._resume(job)
         self._thread.start()
+        self._engine.follow_workers(
+            lambda workers: self._events.put(partial(self._have_workers, workers))
+        )
         self._events.put(self._dispatch)
 
     def expect_upload(self, job: StoredJob) -> None:
@@ -99,6 +123,7 @@ class Dispatcher:
         if self._line.leave(job_id):
             self._watchers.line_moved()
         self._engine.cancel(job_id)
+        self._events.put(partial(self._call_off_rest, job_id))
         self._publish(change)
         return True
 
@@ -109,6 +134,21 @@ class Dispatcher:
     def queue_length(self, backend: str) -> int:
         """Returns how many jobs wait for a backend."""
         return self._line.length(backend)
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at once."""
+        return self._engine.workers
+
+    @property
+    def trouble(self) -> str | None:
+        """Why jobs wait although they might run, in a sentence; None if all is well."""
+        return self._engine.trouble
+
+    @property
+    def lives(self) -> bool:
+        """False if nothing takes jobs out of the line any more."""
+        return self._thread.is_alive()
 
     @property
     def idle(self) -> bool:
@@ -127,17 +167,48 @@ class Dispatcher:
 
     def _work(self) -> None:
         while True:
+            until_due = self._next_moment() - time.time()
             try:
-                event = self._events.get(timeout=self._until_overdue())
+                event = self._events.get(timeout=until_due) if until_due > 0 else self._keep_time
             except queue.Empty:
-                event = self._expire_uploads
+                event = self._keep_time
             if event is None:
+                until_stored(self._give_up_resting, self._closing)
                 return
             until_stored(event, self._closing)
 
+    def _next_moment(self) -> float:
+        """When there is something to do, even if nothing happens until then."""
+        due = (outcome.ended for outcome in self._resting.values())
+        moments = (next(iter(self._uploads.values()), None), self._next_reservation, *due)
+        # Without an upload to wait for, the next one cannot be overdue any sooner.
+        latest = time.time() + self._upload_seconds
+        return min((moment for moment in moments if moment is not None), default=latest)
+
+    def _keep_time(self) -> None:
+        now = time.time()
+        self._expire_uploads()
+        for job_id, outcome in list(self._resting.items()):
+            if outcome.ended is not None and outcome.ended <= now:
+                self._end(job_id, outcome)
+                del self._resting[job_id]
+        if self._next_reservation is not None and self._next_reservation <= now:
+            self._next_reservation = self._line.next_reservation()
+            self._dispatch()
+            self._watchers.line_moved()
+
+    def _have_workers(self, workers: int) -> None:
+        self._line.set_workers(workers)
+        self._dispatch()
+        self._watchers.line_moved()
+
     def _dispatch(self) -> None:
         while not self._closing.is_set() and (job_id := self._line.take()) is not None:
-            job = self._store.listed_job(job_id)
+            try:
+                job = self._store.listed_job(job_id)
+            except BaseException:
+                self._line.give_back(job_id)  # when this is tried again, it is taken again
+                raise
             if job is None or job.status != statuses.QUEUED:
                 self._line.ended(job_id)  # cancelled between two breaths
                 continue
@@ -165,70 +236,62 @@ class Dispatcher:
         self._watchers.line_moved()
 
     def _ended(self, job_id: str, outcome: Outcome) -> None:
-        seconds = None
-        if outcome.started is not None and outcome.ended is not None:
-            seconds = outcome.ended - outcome.started
-        change = self._settle(job_id, outcome, seconds)
-        self._line.ended(job_id, seconds if outcome.kind == "completed" else None)
-        if change is None:
-            self._drop_result(job_id)
+        job = self._store.listed_job(job_id)
+        if job is not None and job.status == statuses.QUEUED and outcome.blameless:
+            # It never began: the engine has lost its workers, and will say when it has some.
+            self._line.give_back(job_id)
+            self._events.put(self._dispatch)
+        elif job is not None and (due := self._due(job, outcome)) is not None:
+            self._resting[job_id] = msgspec.structs.replace(outcome, ended=due)
+            self._line.rest(job_id)
+            self._events.put(self._dispatch)
         else:
-            if change.status == statuses.QUEUED:
-                self._enqueue(change)
-            self._publish(change)
-        self._dispatch()
+            self._end(job_id, outcome)
+
+    def _due(self, job: StoredJob, outcome: Outcome) -> float | None:
+        """When the real device would have ended a job; None if that is past, or no matter."""
+        seconds = self._device_seconds(job)
+        if seconds is None or outcome.kind != "completed" or outcome.started is None:
+            return None
+        due = outcome.started + seconds
+        return due if due > time.time() and not job.final else None
+
+    def _device_seconds(self, job: StoredJob) -> float | None:
+        if not self._pacing.paced(job.backend):
+            return None
+        return float((job.summary or {}).get(ESTIMATED_SECONDS, JOB_SECONDS))
+
+    def _call_off_rest(self, job_id: str) -> None:
+        """A paced job was cancelled: its backend is free again."""
+        if (outcome := self._resting.get(job_id)) is not None:
+            self._end(job_id, outcome)
+            del self._resting[job_id]
+
+    def _give_up_resting(self) -> None:
+        """The service ends: what rests is RUNNING, and runs again at the next start."""
+        for job_id in self._resting:
+            self._settlement.put_back(job_id)
+
+    def _end(self, job_id: str, outcome: Outcome) -> None:
+        if outcome.seconds is not None:
+            self._metrics.ran(outcome.kind, outcome.seconds)
+        usual = outcome.kind == "completed" and job_id not in self._resting
+        self._line.ended(job_id, outcome.seconds if usual else None)
+        if outcome.kind == "completed":
+            self._dispatch()  # the worker need not wait until this is on disk
+        change = self._settlement.settle(job_id, outcome)
+        # It is stored: what fails from here on is tried again without settling it once more.
+        until_stored(partial(self._settled, job_id, change), self._closing)
+        self._events.put(self._dispatch)
         self._watchers.line_moved()
 
-    def _settle(self, job_id: str, outcome: Outcome, seconds: float | None) -> Change | None:
-        """Stores an outcome; None if the job was cancelled or deleted first."""
-        before = (statuses.QUEUED, statuses.RUNNING)
-        if outcome.kind == "completed":
-            return self._store.move(
-                job_id,
-                statuses.COMPLETED,
-                before,
-                at=outcome.ended,
-                has_result=True,
-                run_seconds=seconds,
-            )
-        if outcome.kind == "cancelled":
-            return self._store.move(job_id, statuses.CANCELLED, before)
-        if outcome.kind == "lost":
-            return self._settle_lost(job_id, outcome)
-        return self._store.move(
-            job_id,
-            statuses.ERROR_RUNNING_JOB,
-            before,
-            at=outcome.ended,
-            has_result=outcome.has_result,
-            run_seconds=seconds,
-            error_message=sentence(outcome.message) or None,
-            error_code=outcome.code or None,
-        )
-
-    def _settle_lost(self, job_id: str, outcome: Outcome) -> Change | None:
-        """The child died before the job ended: it runs again, but not for ever."""
-        job = self._store.listed_job(job_id)
-        if job is None or job.final:
-            return None
-        if self._closing.is_set():
-            return self._store.put_back(job_id, forgive=True)
-        if job.attempts < MAX_ATTEMPTS and job.status == statuses.RUNNING:
-            logger.warning("job lost, runs again", extra={"job": job_id, "reason": outcome.message})
-            return self._store.put_back(job_id)
-        return self._store.fail(job_id, statuses.ERROR_RUNNING_JOB, outcome.message, outcome.code)
-
-    def _drop_result(self, job_id: str) -> None:
-        job = self._store.listed_job(job_id)
-        if job is None:
-            self._payloads.remove(job_id)
-        elif not job.has_result:
-            self._payloads.result_file(job_id).unlink(missing_ok=True)
-
-    def _until_overdue(self) -> float:
-        # Without an upload to wait for, the next one cannot be overdue any sooner.
-        deadline = next(iter(self._uploads.values()), time.time() + self._upload_seconds)
-        return max(deadline - time.time(), 0.0)
+    def _settled(self, job_id: str, change: Change | None) -> None:
+        if change is None:
+            self._settlement.drop_result(job_id)
+            return
+        if change.status == statuses.QUEUED:
+            self._enqueue(change)
+        self._publish(change)
 
     def _expire_uploads(self) -> None:
         now = time.time()
@@ -255,19 +318,16 @@ class Dispatcher:
             self._validation.submit(job.id)
 
     def _resume_running(self, job: StoredJob) -> None:
-        if job.attempts < MAX_ATTEMPTS:
-            change = self._store.put_back(job.id)
-            if change is not None:
-                self._enqueue(change)
-                self._publish(change)
+        change = self._settlement.resume(job.id, job.attempts)
+        if change is None:
             return
-        message = f"The service ended {job.attempts} times while this job was running"
-        change = self._store.fail(job.id, statuses.ERROR_RUNNING_JOB, message, _LOST_TOO_OFTEN)
-        if change is not None:
-            self._publish(change)
+        if change.status == statuses.QUEUED:
+            self._enqueue(change)
+        self._publish(change)
 
     def _queue(self, change: Change) -> None:
-        self._enqueue(change)
+        # It is QUEUED in the store: a step that is tried again would not find it on its way.
+        until_stored(partial(self._enqueue, change), self._closing)
         self._publish(change)
         self._events.put(self._dispatch)
 
@@ -275,7 +335,8 @@ class Dispatcher:
         job = self._store.listed_job(change.job_id)
         if job is None or job.place_in_line is None:
             return
-        self._line.join(job.place_in_line, job.id, job.backend)
+        seconds = self._device_seconds(job)
+        self._line.join(job.place_in_line, job.id, job.backend, job.owner, seconds)
         # A cancel that came before it stood in the line did not find it there.
         now = self._store.listed_job(job.id)
         if now is None or now.final:
@@ -284,5 +345,6 @@ class Dispatcher:
     def _publish(self, change: Change) -> None:
         if change.status in statuses.FINAL:
             self._unfinished.discard(change.job_id)
+        self._metrics.changed(change.status)
         logger.info("job %s", change.status, extra={"job": change.job_id})
         self._watchers.publish(change)

@@ -22,11 +22,7 @@ def listed_document(job: StoredJob, place: Place | None) -> dict[str, Any]:
         "status": job.status,
         "kind": JOB_KIND,
         "backend": {"name": job.backend},
-        "hubInfo": {
-            "hub": {"name": job.owner.hub},
-            "group": {"name": job.owner.group},
-            "project": {"name": job.owner.project},
-        },
+        "hubInfo": hub_info(job.owner.hub, job.owner.group, job.owner.project),
         "tags": list(job.tags),
         "runMode": RUN_MODE,
         "liveDataEnabled": job.live_data_enabled,
@@ -66,16 +62,21 @@ def status_document(job_id: str, status: str, place: Place | None) -> dict[str, 
     return document
 
 
+def hub_info(hub: str, group: str, project: str) -> dict[str, Any]:
+    """Returns `hubInfo`."""
+    return {"hub": {"name": hub}, "group": {"name": group}, "project": {"name": project}}
+
+
 def queue_document(place: Place | None) -> dict[str, Any] | None:
-    """Returns `infoQueue`. One user has all priority there is."""
+    """Returns `infoQueue`; the priorities are in (0, 1]."""
     if place is None:
         return None
     document: dict[str, Any] = {
         "status": "PENDING_IN_QUEUE",
         "position": place.position,
-        "hubPriority": 1.0,
-        "groupPriority": 1.0,
-        "projectPriority": 1.0,
+        "hubPriority": place.priorities.hub,
+        "groupPriority": place.priorities.group,
+        "projectPriority": place.priorities.project,
     }
     if place.starts is not None and place.ends is not None:
         document["estimatedStartTime"] = statuses.to_date(round(place.starts * 1_000_000))
@@ -84,7 +85,7 @@ def queue_document(place: Place | None) -> dict[str, Any] | None:
 
 
 def summary_document(summary: QobjSummary) -> dict[str, Any]:
-    """Returns `summaryData.summary` of a qobj that was found valid."""
+    """Returns `summaryData.summary` of a qobj that could be read."""
     config: dict[str, Any] = {
         "type": summary.kind,
         "shots": summary.shots,
@@ -103,13 +104,20 @@ def summary_document(summary: QobjSummary) -> dict[str, Any]:
 
 
 def _summary_data(job: StoredJob) -> dict[str, Any] | None:
-    if job.summary is None:
-        return None
-    return {
-        "size": {"input": job.qobj_bytes},
-        "success": job.status == statuses.COMPLETED,
-        "summary": job.summary,
-    }
+    document: dict[str, Any] = {}
+    if job.summary is not None:
+        document = {
+            "size": {"input": job.qobj_bytes},
+            "success": job.status == statuses.COMPLETED,
+            "summary": job.summary,
+        }
+    if job.payloads_removed is not None:
+        date = statuses.to_date(job.payloads_removed)
+        document["note"] = f"Its qobj and result were removed at {date}, for their age"
+    elif job.result_read is not None:
+        date = statuses.to_date(job.result_read)
+        document["note"] = f"Its result was given out, once, at {date}"
+    return document or None
 
 
 def _client_info(job: StoredJob) -> dict[str, str] | None:

@@ -18,16 +18,19 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from qtower.service.children import NOT_RUN, Child, Run, death, lost, start_child
+from qtower.service.children import NOT_RUN, Child, Run, death, lost, processors, start_child
+from qtower.service.limits import Limits, Watch
 from qtower.service.worker import Order, Outcome, Ready, Report, Running
 
-__all__ = ["Engine", "Outcome", "default_workers"]
+__all__ = ["LocalEngine", "Outcome", "default_workers"]
+
+Setups: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _Argument = TypeVar("_Argument")
 
@@ -39,11 +42,11 @@ _REPORT = msgspec.json.Decoder(Report)
 
 def default_workers() -> int:
     """How many jobs this machine runs at once: a warm worker holds 150-200 MB even when idle."""
-    return min(os.cpu_count() or 1, 4)
+    return min(processors(), 4)
 
 
 class _Cancel(msgspec.Struct, frozen=True):
-    job_id: str
+    run_id: str
 
 
 class _Close(msgspec.Struct, frozen=True):
@@ -53,16 +56,25 @@ class _Close(msgspec.Struct, frozen=True):
 _Command: TypeAlias = Run | _Cancel | _Close
 
 
-class Engine:
+class LocalEngine:
     """Simulates up to `workers` jobs at once; more wait for a worker in the order they came.
 
     The first worker is loaded at once, the others when there is work for them.
+
+    Args:
+        workers: How many processes there may be.
+        limits: What a job may take; one that takes more ends as "failed".
+        setups: How each device is set up, as `Simulation.run` takes it; those built in need none.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(
+        self, workers: int, limits: Limits | None = None, setups: Setups | None = None
+    ) -> None:
         if workers < 1:
             raise ValueError("an engine needs at least one worker")
-        self.workers = workers
+        self._workers = workers
+        self._limits = limits or Limits()
+        self._setups = setups or {}
         self._commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
         self._wake_read, self._wake_write = os.pipe()
         self._selector = selectors.DefaultSelector()
@@ -103,13 +115,36 @@ class Engine:
             device=device,
             qobj_file=str(qobj_file.resolve()),
             result_file=str(result_file.resolve()),
+            options=dict(self._setups.get(device, {})),
+            limits=self._limits,
         )
-        self._tell(Run(order, on_running, on_outcome))
+        self.carry_out(Run(job_id, order, on_running, on_outcome))
+
+    def carry_out(self, run: Run) -> None:
+        """Does what `start` does with an order that is made already.
+
+        Raises:
+            RuntimeError: The engine is closed.
+        """
+        self._tell(run)
 
     def cancel(self, job_id: str) -> None:
         """Ends the job now; its outcome is "cancelled" unless it had already ended."""
         with contextlib.suppress(RuntimeError):  # closed: it ends as "lost"
             self._tell(_Cancel(job_id))
+
+    def follow_workers(self, listener: Callable[[int], None]) -> None:
+        """Does nothing: there are always as many."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at once."""
+        return self._workers
+
+    @property
+    def trouble(self) -> str | None:
+        """None: a process that cannot be started fails its job."""
+        return None
 
     def close(self) -> None:
         """Kills all children; jobs without an outcome end as "lost". Returns within 2 s."""
@@ -132,11 +167,12 @@ class Engine:
         open_for_work = True
         while open_for_work:
             self._staff()
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._seconds_to_next_look()):
                 if key.data is None:
                     open_for_work = self._obey()
                 else:
                     self._listen(key.data)
+            self._keep_limits()
             self._hand_out()
         self._shut_down()
 
@@ -151,27 +187,43 @@ class Engine:
                 self._waiting.append(command)
                 self._stillborn = False
             else:
-                self._cancel(command.job_id)
+                self._cancel(command.run_id)
         return True
 
-    def _cancel(self, job_id: str) -> None:
+    def _cancel(self, run_id: str) -> None:
         for run in self._waiting:
-            if run.order.job_id == job_id:
+            if run.run_id == run_id:
                 self._waiting.remove(run)
                 self._finish(run, Outcome(kind="cancelled", ended=time.time()))
                 return
         for worker in self._crew:
-            if worker.run is not None and worker.run.order.job_id == job_id:
+            if worker.run is not None and worker.run.run_id == run_id:
                 worker.run.cancelled = True
+                worker.process.kill()
+
+    def _watched(self) -> Iterator[tuple[Child, Run, Watch]]:
+        for worker in self._crew:
+            run = worker.run
+            if run is not None and run.watch is not None and run.breach is None:
+                yield worker, run, run.watch
+
+    def _seconds_to_next_look(self) -> float | None:
+        looks = (watch.seconds_to_next_look() for _, _, watch in self._watched())
+        return min((seconds for seconds in looks if seconds is not None), default=None)
+
+    def _keep_limits(self) -> None:
+        for worker, run, watch in self._watched():
+            run.breach = watch.breach()
+            if run.breach is not None:
                 worker.process.kill()
 
     def _staff(self) -> None:
         """Has as many children as there is work for, and always a warm one."""
         busy = sum(worker.run is not None for worker in self._crew)
-        wanted = min(self.workers, max(busy + len(self._waiting), 0 if self._stillborn else 1))
+        wanted = min(self._workers, max(busy + len(self._waiting), 0 if self._stillborn else 1))
         while len(self._crew) < wanted:
             try:
-                worker = start_child(self.workers)
+                worker = start_child(self._workers)
             except OSError as error:
                 _logger.error("a simulation process could not be started: %s", error)
                 while self._waiting and not self._crew:
@@ -212,6 +264,7 @@ class Engine:
         assert run is not None, "a worker reported on a job that it was not given"
         if isinstance(report, Running):
             run.started = report.at
+            run.watch = Watch(run.order.limits, worker.process.pid)
             if not run.cancelled:
                 _call(run.on_running, report.at)
         else:

@@ -29,6 +29,8 @@ PAGE_LIMIT = 50  # jobs in one answer, as IBM's service had it
 
 _MAX_SKIP = 2**31
 
+_NULLABLE = frozenset({"name", "shots"})  # nothing is less than anything, in every database
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -93,7 +95,9 @@ def _read_order_part(text: str, lead_by_index: bool) -> ColumnElement[Any]:
     if column is None or direction.strip().upper() not in ("", "ASC", "DESC"):
         raise FilterError(f"Jobs cannot be ordered by {text.strip()!r}")
     key = column + 0 if field in DATES and not lead_by_index else column  # no index has a sum
-    return key.desc() if direction.strip().upper() == "DESC" else key.asc()
+    if direction.strip().upper() == "DESC":
+        return key.desc().nulls_last() if field in _NULLABLE else key.desc()
+    return key.asc().nulls_first() if field in _NULLABLE else key.asc()
 
 
 def _read_count(given: dict[str, Any], name: str) -> int:

@@ -1,14 +1,15 @@
 """The user's own service: exactly one, started when it is needed, detached from the terminal.
 
-Its token, and a record of its process and address, are 0600 files in the runtime directory. A
-record is believed only when the process that it names lives and answers as ours: it has been
-killed, its process id has been reused, or its port has been taken by somebody else often enough.
+Its token, and a note of its process and address, are 0600 files in the runtime directory. That
+directory is emptied at logout, while the service works on: what was there is then restored from the
+data directory. A note is believed only when the process that it names lives and answers as ours:
+it has been killed, its process id has been reused, or its port has been taken by somebody else
+often enough.
 """
 
 from __future__ import annotations
 
 import fcntl
-import http.client
 import os
 import secrets
 import subprocess
@@ -17,13 +18,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 import psutil
 
 from qtower import paths
 from qtower.errors import ServiceError
+from qtower.service import asking, notes
+from qtower.service.notes import Note
 
 IDLE_SECONDS = 30 * 60
 """How long the service stays when it has no unfinished job and nobody asks it anything."""
@@ -31,13 +33,9 @@ IDLE_SECONDS = 30 * 60
 READY_LINE = "qtower service listening on "
 """What `qtower serve` says first, before its URL."""
 
-_ASK_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _LOG_LIMIT = 5_000_000  # bytes; a longer log is set aside at the next start
 _SECRET_VARIABLES = ("QTOWER_TOKEN", "QE_TOKEN")
-
-# The kernel counts a process's age from the boot, and the clock may have been set since.
-_CLOCK_TOLERANCE = 5.0  # seconds
 
 
 class LocalService(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +53,6 @@ class LocalService(msgspec.Struct, frozen=True, kw_only=True):
     __str__ = __repr__
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True):
-    pid: int
-    created: float  # when the process began, so that a reused process id is noticed
-    log_offset: int  # where its part of the log begins
-    url: str = ""  # empty until it listens
-
-
 def ensure_running(timeout: float = 30) -> LocalService:
     """Returns the user's service, and starts it if there is none.
 
@@ -75,28 +66,28 @@ def ensure_running(timeout: float = 30) -> LocalService:
     deadline = time.monotonic() + timeout
     with _lock(deadline):
         # Another terminal may have started it while we waited.
-        record = _live_record()
-        started = record is None
-        if record is None:
-            record = _start()
-        return _await_ready(record, started, deadline)
+        note = _live_note()
+        started = note is None
+        if note is None:
+            note = _start()
+        return _await_ready(note, started, deadline)
 
 
 def status() -> LocalService | None:
     """Returns the service if it runs and answers, else `None`. Starts nothing."""
-    record = _live_record()
-    if record is None or not record.url:
+    note = _live_note()
+    if note is None or not note.url:
         return None
     token = _token()
-    if not token or not _is_ours(record.url, token):
+    if not token or not _is_ours(note.url, token):
         return None
-    return _service(record, token, started=False)
+    return _service(note, token, started=False)
 
 
 def silent_process() -> int | None:
     """The process id of a service that lives but does not answer: it starts, ends, or hangs."""
-    record = _live_record()
-    return record.pid if record is not None else None
+    note = _live_note()
+    return note.pid if note is not None else None
 
 
 def stop(timeout: float = 5) -> bool:
@@ -108,11 +99,11 @@ def stop(timeout: float = 5) -> bool:
         ServiceError: It could not be ended.
     """
     with _lock(time.monotonic() + timeout):
-        record = _live_record()
-        if record is not None:
-            _end(record.pid, timeout)
-        _record_file().unlink(missing_ok=True)
-    return record is not None
+        note = _live_note()
+        if note is not None:
+            _end(note.pid, timeout)
+        _note_file().unlink(missing_ok=True)
+    return note is not None
 
 
 def log_file() -> Path:
@@ -120,7 +111,7 @@ def log_file() -> Path:
     return paths.state_dir() / "service.log"
 
 
-def _record_file() -> Path:
+def _note_file() -> Path:
     return paths.runtime_dir() / "service.json"
 
 
@@ -157,68 +148,53 @@ def _locked(descriptor: int) -> bool:
 # -- what is known of it -------------------------------------------------------------------------
 
 
-def _live_record() -> _Record | None:
-    """The record, if the process that it names is still the one that it was written for."""
-    try:
-        record = msgspec.json.decode(_record_file().read_bytes(), type=_Record)
-        process = psutil.Process(record.pid)
-        # A zombie has ended; whoever started it has not looked yet.
-        if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
-            return None
-        created = process.create_time()
-    except (FileNotFoundError, msgspec.MsgspecError, psutil.Error, ValueError):
-        return None
-    return record if abs(created - record.created) < _CLOCK_TOLERANCE else None
+def _live_note() -> Note | None:
+    """The note of the process that serves the user, if it lives."""
+    if found := notes.read(_note_file()):
+        return found
+    # Started in a session that has ended, or not by us: the service's own note says where it is.
+    found = notes.read(notes.note_file(paths.data_dir()))
+    if found is not None:
+        notes.write(_note_file(), found)
+    return found
 
 
 def _token() -> str:
+    """The service's token; its copy in the runtime directory is restored if need be."""
+    copy = _read_token(_token_file())
+    token = _read_token(notes.token_file(paths.data_dir())) or copy
+    if token != copy:
+        paths.write_private(_token_file(), token.encode())
+    return token
+
+
+def _read_token(file: Path) -> str:
     try:
-        return _token_file().read_text().strip()
+        return file.read_text().strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
 
 
 def _is_ours(url: str, token: str) -> bool:
     """True if the server at `url` speaks the API, and takes the token that only we know."""
-    credentials = msgspec.json.encode({"apiToken": token})
-    return (
-        _ask(url, "GET", "/version") is not None
-        and _ask(url, "POST", "/users/loginWithToken", credentials) is not None
-    )
+    return asking.speaks(url) and asking.log_in(url, token) is not None
 
 
-def _ask(url: str, method: str, path: str, body: bytes | None = None) -> bytes | None:
-    """The body of a 200 answer, else `None`. Past any proxy: the service is on this machine."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_ASK_SECONDS)
-    try:
-        connection.request(method, parts.path + path, body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    return content if answer.status == http.client.OK else None
-
-
-def _service(record: _Record, token: str, *, started: bool) -> LocalService:
+def _service(note: Note, token: str, *, started: bool) -> LocalService:
     return LocalService(
-        url=record.url, token=token, pid=record.pid, started=started, since=record.created
+        url=note.url, token=token, pid=note.pid, started=started, since=note.created
     )
 
 
 # -- starting and ending it ----------------------------------------------------------------------
 
 
-def _start() -> _Record:
-    """Starts the service; its record is written before it listens, so that none is ever lost."""
+def _start() -> Note:
+    """Starts the service; its note is written before it listens, so that none is ever lost."""
     log = log_file()
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
-    if not _token():
-        paths.write_private(_token_file(), secrets.token_hex(64).encode())
+    _make_token()
     environment = {
         name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES
     }
@@ -228,7 +204,7 @@ def _start() -> _Record:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "qtower", "serve", "--port", "0"),
-                *("--data-dir", str(paths.data_dir()), "--token-file", str(_token_file())),
+                *("--data-dir", str(paths.data_dir())),
                 *("--idle-seconds", str(IDLE_SECONDS)),
             ],
             stdin=subprocess.DEVNULL,
@@ -248,39 +224,52 @@ def _start() -> _Record:
         os.close(descriptor)
     # Not ours to wait for: it lives on when we end.
     _detached.append(process)
-    created = psutil.Process(process.pid).create_time()
-    record = _Record(pid=process.pid, created=created, log_offset=offset)
-    paths.write_private(_record_file(), msgspec.json.encode(record))
-    return record
+    note = notes.of_process(process.pid, log_offset=offset)
+    notes.write(_note_file(), note)
+    return note
+
+
+def _make_token() -> None:
+    token = _token() or secrets.token_hex(64)
+    for file in (notes.token_file(paths.data_dir()), _token_file()):
+        if _read_token(file) != token:
+            paths.write_private(file, token.encode())
 
 
 _detached: list[subprocess.Popen[bytes]] = []
 
 
-def _await_ready(record: _Record, started: bool, deadline: float) -> LocalService:
-    """Waits until the service listens and answers as ours, and completes the record."""
+def _await_ready(note: Note, started: bool, deadline: float) -> LocalService:
+    """Waits until the service listens and answers as ours, and completes the note."""
     while time.monotonic() < deadline:
-        if _live_record() is None:
-            _record_file().unlink(missing_ok=True)
+        if _live_note() is None:
+            _note_file().unlink(missing_ok=True)
             raise ServiceError(
                 "The local service ended while it was starting.", f"Look into {log_file()}."
             )
-        if not record.url and (url := _announced_url(record)):
-            record = msgspec.structs.replace(record, url=url)
-            paths.write_private(_record_file(), msgspec.json.encode(record))
+        if not note.url and (url := _announced_url(note)):
+            note = msgspec.structs.replace(note, url=url)
+            notes.write(_note_file(), note)
         token = _token()
-        if record.url and token and _is_ours(record.url, token):
-            return _service(record, token, started=started)
+        if note.url and token and _is_ours(note.url, token):
+            return _service(note, token, started=started)
         time.sleep(_POLL_SECONDS)
+    if note.url.startswith("https:") or (note.url and asking.speaks(note.url)):
+        raise ServiceError(
+            f"The service at {note.url} (process {note.pid}) uses {paths.data_dir()} "
+            "and does not answer as qtower's own.",
+            "If it has TLS or named users, give its address and your token to qtower as an "
+            f"account; else look into {log_file()}.",
+        )
     raise ServiceError(
-        f"The local service (process {record.pid}) does not answer.",
+        f"The local service (process {note.pid}) does not answer.",
         f'Look into {log_file()}, or end it with "qtower service stop".',
     )
 
 
-def _announced_url(record: _Record) -> str:
+def _announced_url(note: Note) -> str:
     with log_file().open("rb") as log:
-        log.seek(record.log_offset)
+        log.seek(note.log_offset)
         for line in log:
             text = line.decode(errors="replace")
             if text.startswith(READY_LINE) and text.endswith("\n"):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
 
-_FIELDS = ("job", "reason", "method")
+_FIELDS = ("job", "reason", "method", "route", "status", "ms")
+
+_job: contextvars.ContextVar[str | None] = contextvars.ContextVar("job", default=None)
 
 
 class _JsonLine(logging.Formatter):
@@ -18,11 +23,23 @@ class _JsonLine(logging.Formatter):
             "time": f"{moment}.{milliseconds:03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **{name: getattr(record, name) for name in _FIELDS if hasattr(record, name)},
         }
+        if (job := _job.get()) is not None:
+            line["job"] = job
+        line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+
+@contextlib.contextmanager
+def about(job_id: str | None) -> Iterator[None]:
+    """Has all that this thread or task logs meanwhile carry the job's id, if there is one."""
+    before = _job.set(job_id)
+    try:
+        yield
+    finally:
+        _job.reset(before)
 
 
 def set_up_logging() -> None:

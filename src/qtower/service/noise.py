@@ -24,12 +24,14 @@ class DeviceNoise:
     def __init__(self, device: Device) -> None:
         assert device.properties is not None
         properties = BackendProperties.from_dict(copy.deepcopy(device.properties))
-        self._dt = device.configuration["dt"]  # nanoseconds
+        # Nanoseconds; the oldest devices do not tell it, and a delay there has no known length.
+        self._dt: float | None = device.configuration.get("dt")
         # T1 and T2 in nanoseconds; T2 cannot be above 2 T1, though a measured one sometimes is.
         self._relaxation = [
             (t1, min(t2, 2 * t1)) for t1, t2, _ in thermal_relaxation_values(properties)
         ]
-        model = NoiseModel.from_backend_properties(properties, dt=self._dt * 1e-9)
+        seconds = None if self._dt is None else self._dt * 1e-9
+        model = NoiseModel.from_backend_properties(properties, dt=seconds)
         self._errors: list[Json] = model.to_dict()["errors"]
 
     def model_for(self, experiments: list[Json]) -> Json:
@@ -53,13 +55,13 @@ class DeviceNoise:
             duration = instruction["params"][0]  # in dt: the unit of a qobj
             for qubit in instruction["qubits"]:
                 label = f"idle_{qubit}_{duration}"
-                if duration > 0 and label not in idle:
-                    idle[label] = self._idle_error(qubit, duration, label)
+                if self._dt is not None and duration > 0 and label not in idle:
+                    idle[label] = self._idle_error(qubit, duration * self._dt, label)
                 if label in idle:
                     marked.append({"name": "qerror_loc", "qubits": [qubit], "label": label})
         return marked
 
     def _idle_error(self, qubit: int, duration: float, label: str) -> Json:
         t1, t2 = self._relaxation[qubit]
-        error = thermal_relaxation_error(t1, t2, duration * self._dt).to_dict()
+        error = thermal_relaxation_error(t1, t2, duration).to_dict()
         return {**error, "operations": [label], "id": label}

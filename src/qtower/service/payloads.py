@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 _JOB_ID = re.compile(r"[0-9a-f]{24}\Z")
@@ -58,17 +61,29 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: The disk is full, or the directory is gone.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with written_beside(path, content) as put_in_place:
+        put_in_place()
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, content: bytes) -> Iterator[Callable[[], object]]:
+    """Writes `content`, compressed, beside `path`; gives what puts it in its place.
+
+    In the end it is in place, on disk; or, if nothing has put it there, gone.
+
+    Raises:
+        OSError: The disk is full, or the directory is gone.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(zlib.compress(content, _LEVEL))
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        yield partial(os.replace, beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
     _sync_directory(path.parent)
 
 

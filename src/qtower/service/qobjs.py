@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from qtower.service.devices import Device
+from qtower.service.devices import Device, takes_pulses
 
 _NOT_A_QOBJ = 1101
 _TOO_MANY_EXPERIMENTS = 1102
@@ -25,6 +25,7 @@ _NO_SUCH_MEASUREMENT = 8009
 _NO_TYPE = 8033
 
 _DEFAULT_SHOTS = 1024
+_POINTS = 1  # the measurement level of points in the IQ plane
 _COUNTS = 2  # the measurement level of QASM experiments: discriminated outcomes
 
 
@@ -43,13 +44,15 @@ class QobjSummary(msgspec.Struct, frozen=True, kw_only=True):
 class InvalidQobj(Exception):  # noqa: N818 (named as the API names the fault)
     """A qobj that the backend does not accept; `code` is a four-digit code of the IBM API.
 
-    The message has no full stop: the provider writes "MESSAGE. Error code: CODE.".
+    The message has no full stop: the provider writes "MESSAGE. Error code: CODE.". `summary` says
+    what the qobj asks for, if it could be read.
     """
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+        self.summary: QobjSummary | None = None
 
 
 class _Size(msgspec.Struct):
@@ -91,8 +94,12 @@ def check_qobj(raw: bytes, device: Device) -> QobjSummary:
     """
     qobj = _decode(raw)
     summary = _summary(qobj)
-    _check_kind(summary, device)
-    _check_limits(summary, device)
+    try:
+        _check_kind(summary, device)
+        _check_limits(summary, device)
+    except InvalidQobj as error:
+        error.summary = summary
+        raise
     return summary
 
 
@@ -135,13 +142,21 @@ def _qubits(experiment: _Experiment, config: _Config) -> int:
 
 
 def _check_kind(summary: QobjSummary, device: Device) -> None:
-    if summary.kind == "PULSE" and not device.configuration["open_pulse"]:
+    if summary.kind == "PULSE" and not takes_pulses(device):
         raise InvalidQobj(f"The backend {device.name} does not support open pulse", _NO_PULSE)
     if summary.memory and not device.configuration["memory"]:
         raise InvalidQobj(
             "The Qobj requests memory measurement, but the backend does not support memory",
             _NO_MEMORY,
         )
+    if summary.kind == "PULSE":
+        levels: list[int] = device.configuration.get("meas_levels", [_POINTS, _COUNTS])
+        if summary.meas_level not in levels:
+            raise InvalidQobj(
+                f"Measurement level {summary.meas_level} is not supported by {device.name}, "
+                f"only {' and '.join(map(str, levels))}",
+                _NO_SUCH_MEASUREMENT,
+            )
     if summary.kind == "QASM" and summary.meas_level != _COUNTS:
         raise InvalidQobj(
             f"Measurement level {summary.meas_level} is not supported for circuits; "

@@ -54,6 +54,8 @@ class StoredJob:
     attempts: int
     qobj_bytes: int | None
     has_result: bool
+    result_read: int | None  # when its result was given out, if that is done only once
+    payloads_removed: int | None  # when its qobj and result were removed, for their age
     shots: int | None
     summary: dict[str, Any] | None
     steps: dict[str, int] = field(default_factory=dict)  # when it last entered each status
@@ -64,6 +66,15 @@ class StoredJob:
     def final(self) -> bool:
         """True if the status can never change again."""
         return self.status in statuses.FINAL
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended; `ended` is microseconds since 1970 UTC."""
+
+    owner: Owner
+    seconds: float
+    ended: int
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,8 @@ def from_row(row: Any) -> StoredJob:
         attempts=found["attempts"],
         qobj_bytes=found["qobj_bytes"],
         has_result=found["has_result"],
+        result_read=found["result_read"],
+        payloads_removed=found["payloads_removed"],
         shots=found["shots"],
         summary=msgspec.json.decode(found["summary"]) if found["summary"] else None,
         steps=read_steps(found.get("steps", "")),

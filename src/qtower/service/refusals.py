@@ -37,6 +37,13 @@ def not_signed_in() -> RefusalError:
     )
 
 
+def metrics_closed() -> RefusalError:
+    """The metrics are shown to those who have their token, and there it is missing or wrong."""
+    return RefusalError(
+        401, 3402, "METRICS_CLOSED", "The metrics need the token of --metrics-token-file"
+    )
+
+
 def bad_request(message: str) -> RefusalError:
     """The request is not what the API takes."""
     return RefusalError(400, 3200, "BAD_REQUEST", message)
@@ -70,6 +77,20 @@ def no_qobj() -> RefusalError:
 def no_result() -> RefusalError:
     """The job has no result, or not yet."""
     return RefusalError(404, 3252, "RESULT_NOT_FOUND", "This job has no result")
+
+
+def payloads_removed(date: str) -> RefusalError:
+    """The job ended so long ago that only its description is left."""
+    return RefusalError(
+        410, 3253, "PAYLOADS_REMOVED", f"The qobj and result of this job were removed at {date}"
+    )
+
+
+def read_before() -> RefusalError:
+    """The result is given out once, and was."""
+    return RefusalError(
+        400, 2801, "RESULT_READ_BEFORE", "The result of this job could be read once, and has been"
+    )
 
 
 def upload_refused(status: str) -> RefusalError:

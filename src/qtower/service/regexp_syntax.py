@@ -14,6 +14,9 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 _CODES = {"x": 2, "u": 4}  # hex digits of \x41 and \u0041
 
 
+CharacterTest: TypeAlias = Callable[[str], bool]
+
+
 class RegexpError(ValueError):
     """A pattern that cannot be used; says why in words that follow a colon."""
 
@@ -23,15 +26,18 @@ class Characters:
     """One character out of a class; `has("")` is always false."""
 
     ranges: tuple[tuple[str, str], ...] = ()
-    tests: tuple[Callable[[str], bool], ...] = ()
+    tests: tuple[CharacterTest, ...] = ()
+    members: tuple[Characters, ...] = ()
     negated: bool = False
 
     def has(self, character: str) -> bool:
         """Whether the class has `character`."""
         if not character:
             return False
-        found = any(low <= character <= high for low, high in self.ranges) or any(
-            test(character) for test in self.tests
+        found = (
+            any(low <= character <= high for low, high in self.ranges)
+            or any(test(character) for test in self.tests)
+            or any(member.has(character) for member in self.members)
         )
         return found != self.negated
 
@@ -72,6 +78,12 @@ Node: TypeAlias = "Characters | Assertion | Sequence | Alternatives | Repeat"
 def is_word(character: str) -> bool:
     """Whether `character` is one of `\\w`."""
     return character.isalnum() or character == "_"
+
+
+def fold(character: str) -> str:
+    """Returns what stands for `character` when case does not matter: one character again."""
+    lower = character.lower()
+    return lower if len(lower) == 1 else character
 
 
 def parse(pattern: str) -> tuple[Node, bool]:
@@ -201,13 +213,13 @@ class _Reader:
     def _class(self) -> Node:
         negated = self._take("^")
         ranges: list[tuple[str, str]] = []
-        tests: list[Callable[[str], bool]] = []
+        members: list[Characters] = []
         first = True
         while first or self.peek() != "]":
             first = False
             low = self._class_member()
             if isinstance(low, Characters):
-                tests.append(low.has)
+                members.append(low)
                 continue
             high: str | Characters = low
             if self.peek() == "-" and self._ahead(1) not in ("]", ""):
@@ -218,8 +230,8 @@ class _Reader:
             ranges.append((low, high))
         self._next()
         if self._ignore_case:
-            ranges.extend([(low.lower(), high.lower()) for low, high in ranges])
-        return Characters(tuple(ranges), tuple(tests), negated)
+            ranges.extend([(fold(low), fold(high)) for low, high in ranges])
+        return Characters(tuple(ranges), members=tuple(members), negated=negated)
 
     def _class_member(self) -> str | Characters:
         character = self._next()
@@ -229,7 +241,7 @@ class _Reader:
         return _shorthand(character) or ("\b" if character == "b" else self._escaped(character))
 
     def _literal(self, character: str) -> Characters:
-        folded = character.lower() if self._ignore_case else character
+        folded = fold(character) if self._ignore_case else character
         return Characters(ranges=((folded, folded),))
 
     def _next(self) -> str:

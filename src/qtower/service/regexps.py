@@ -25,15 +25,16 @@ from qtower.service.regexp_syntax import (
     RegexpError,
     Repeat,
     Sequence,
+    fold,
     is_word,
     parse,
 )
 
-__all__ = ["Regexp", "RegexpError", "compile_regexp", "sql_function"]
+__all__ = ["MAX_TEXT", "Regexp", "RegexpError", "compile_regexp", "sql_function"]
 
 _MAX_STATES = 500
 _MAX_REMEMBERED = 4_000  # entries of the table; then it starts afresh
-_MAX_TEXT = 1_000  # characters of a text that are looked at
+MAX_TEXT = 1_000  # characters of a text that are looked at
 
 
 @dataclass
@@ -61,9 +62,9 @@ class Regexp:
 
     def search(self, text: str) -> bool:
         """Returns whether the pattern is found anywhere in the first 1,000 characters of `text`."""
-        text = text[:_MAX_TEXT]
+        text = text[:MAX_TEXT]
         if self._ignore_case:
-            text = text.lower()
+            text = text.lower() if text.isascii() else "".join(map(fold, text))
         before = ""
         states: frozenset[int] = frozenset()
         for character in [*text, ""]:

@@ -10,43 +10,45 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
 )
 
-SCHEMA_VERSION = 1
+from qtower.service.columns import Words, key
+
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", String(24), primary_key=True),
-    Column("user", Text, nullable=False),
-    Column("hub", Text, nullable=False),
-    Column("group_name", Text, nullable=False),
-    Column("project", Text, nullable=False),
-    Column("backend", Text, nullable=False),
-    Column("name", Text),
-    Column("tags", Text, nullable=False),  # a JSON list; `job_tags` has them for filters
-    Column("experiment_tag", Text),
+    Column("id", key(24), primary_key=True),
+    Column("user", Words, nullable=False),
+    Column("hub", Words, nullable=False),
+    Column("group_name", Words, nullable=False),
+    Column("project", Words, nullable=False),
+    Column("backend", Words, nullable=False),
+    Column("name", Words),
+    Column("tags", Words, nullable=False),  # a JSON list; `job_tags` has them for filters
+    Column("experiment_tag", Words),
     Column("live_data_enabled", Boolean, nullable=False),
-    Column("client_name", Text),
-    Column("client_version", Text),
-    Column("status", Text, nullable=False),
+    Column("client_name", Words),
+    Column("client_version", Words),
+    Column("status", Words, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
-    Column("steps", Text, nullable=False),  # "STATUS TIME" a line, oldest first, only added to
+    Column("steps", Words, nullable=False),  # "STATUS TIME" a line, oldest first, only added to
     Column("place_in_line", BigInteger),  # when its qobj was acknowledged: the queue's order
     Column("attempts", Integer, nullable=False),
     Column("run_seconds", Float),
     Column("qobj_bytes", BigInteger),  # none until the qobj is stored
     Column("has_result", Boolean, nullable=False),
     Column("shots", Integer),
-    Column("summary", Text),  # JSON, as in `summaryData.summary`
-    Column("error_message", Text),
+    Column("summary", Words),  # JSON, as in `summaryData.summary`
+    Column("error_message", Words),
     Column("error_code", Integer),
+    Column("result_read", BigInteger),  # when a result that is given out once was
+    Column("payloads_removed", BigInteger),  # when qobj and result were, long after the end
 )
 
 # A page of a user's jobs, whatever the store holds of others and of finished ones.
@@ -59,16 +61,16 @@ Index("jobs_by_end", jobs.c.status, jobs.c.updated)
 job_tags = Table(
     "job_tags",
     metadata,
-    Column("tag", Text, primary_key=True),
-    Column("job_id", String(24), primary_key=True),
+    Column("tag", Words, primary_key=True),
+    Column("job_id", key(24), primary_key=True),
 )
 Index("tags_by_job", job_tags.c.job_id)
 
 access_tokens = Table(
     "access_tokens",
     metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("user", Text, nullable=False),
-    Column("login_digest", String(64), nullable=False),  # of the API token that it was given for
+    Column("digest", key(64), primary_key=True),
+    Column("user", Words, nullable=False),
+    Column("login_digest", key(64), nullable=False),  # of the API token that it was given for
     Column("expires", BigInteger, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""`qtower serve`: token, lock, socket, and an orderly end."""
+"""`qtower serve`: lock, socket, and an orderly end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -16,43 +15,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-import msgspec
 import uvicorn
 
-from qtower.config import read_token_file
 from qtower.errors import ServiceError
-from qtower.paths import private_dir, write_private
-from qtower.service.access import Accounts, Signer
+from qtower.paths import private_dir
+from qtower.service import notes
 from qtower.service.app import create_app
+from qtower.service.assembly import assembled
 from qtower.service.core import Core
-from qtower.service.devices import load_devices
-from qtower.service.dispatcher import Dispatcher
-from qtower.service.engine import Engine
 from qtower.service.logs import set_up_logging
-from qtower.service.payloads import Payloads
-from qtower.service.store import Store
-from qtower.service.watchers import Watchers
+from qtower.service.options import Options
+from qtower.service.tls import check_certificate, check_exposure
+
+__all__ = ["Options", "run"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _END_SECONDS = 2.7  # after a signal; then whatever still hangs is left behind
 _BACKLOG = 1024
 # Longer than clients pause between polls: a POST that meets a closing connection is not repeated.
 _KEEP_ALIVE_SECONDS = 120
+_HEADER_LIMIT = 64 * 1024  # a filter travels in the address
 _WEBSOCKET_LIMIT = 64 * 1024  # clients send one access token
 
 logger = logging.getLogger(__name__)
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service is to run."""
-
-    host: str
-    port: int  # 0 for a free one
-    data_dir: Path
-    token_file: Path | None  # by default `token` in the data directory
-    workers: int
-    idle_seconds: float | None  # ends by itself after so long without jobs and requests
-    job_limit: int | None = None  # unfinished jobs on one backend; None for no limit
 
 
 def run(options: Options) -> int:
@@ -61,15 +46,30 @@ def run(options: Options) -> int:
     Raises:
         QtowerError: The token file, the data directory or the address cannot be used.
     """
+    os.umask(0o077)  # whatever the directory: nobody else reads what the service writes
     set_up_logging()
+    _check(options)
     data_dir = private_dir(options.data_dir.absolute())
-    with _locked(data_dir):
-        api_token = _api_token(options.token_file or data_dir / "token")
-        with _bound(options.host, options.port) as listener, _core(options, api_token) as core:
-            server = _Server(core, listener, options)
-            with _signals_to(server):
-                server.run([listener])
+    with (
+        _locked(data_dir),
+        _bound(options.host, options.port) as listener,
+        assembled(options) as core,
+    ):
+        server = _Server(core, listener, options)
+        with _signals_to(server), notes.noted(data_dir, server.url):
+            server.run([listener])
     return 0
+
+
+def _check(options: Options) -> None:
+    if options.tls_cert and options.tls_key:
+        check_certificate(options.tls_cert, options.tls_key)
+    check_exposure(
+        options.host,
+        tls=options.tls_cert is not None,
+        named_users=bool(options.settings.users),
+        insecure=options.insecure,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -88,19 +88,21 @@ class _Server(uvicorn.Server):
                 ws_per_message_deflate=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
+                http="h11",  # of the two that uvicorn knows the one with a limit for headers
+                h11_max_incomplete_event_size=_HEADER_LIMIT,
+                ssl_certfile=options.tls_cert,
+                ssl_keyfile=options.tls_key,
             )
         )
         self._core = core
-        self._listener = listener
-        self._host = options.host
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        self.url = f"{options.scheme}://{host}:{listener.getsockname()[1]}/api"
         self._idle_seconds = options.idle_seconds
         self._idle_watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        port = self._listener.getsockname()[1]
-        sys.stdout.write(f"qtower service listening on http://{host}:{port}/api\n")
+        sys.stdout.write(f"qtower service listening on {self.url}\n")
         sys.stdout.flush()
         logger.info("listening")
         if self._idle_seconds is not None:
@@ -124,29 +126,6 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _core(options: Options, api_token: str) -> Iterator[Core]:
-    data_dir = options.data_dir.absolute()
-    store = Store(data_dir / "jobs.sqlite")
-    with contextlib.closing(store):
-        devices = load_devices()
-        payloads = Payloads(data_dir / "payloads")
-        watchers = Watchers()
-        with contextlib.closing(Engine(options.workers)) as engine:
-            dispatcher = Dispatcher(store, payloads, devices, engine, watchers)
-            dispatcher.start()
-            yield Core(
-                store=store,
-                payloads=payloads,
-                devices=devices,
-                dispatcher=dispatcher,
-                watchers=watchers,
-                accounts=Accounts(store, api_token),
-                signer=Signer(data_dir / "signing-key"),
-                job_limit=options.job_limit,
-            )
-
-
-@contextlib.contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     """Keeps a second service off the data directory; the system lifts the lock at any end."""
     with (data_dir / "lock").open("a") as file:
@@ -158,13 +137,6 @@ def _locked(data_dir: Path) -> Iterator[None]:
                 "Stop it, or give this one another --data-dir.",
             ) from None
         yield
-
-
-def _api_token(file: Path) -> str:
-    with contextlib.suppress(FileExistsError):
-        if not file.exists():
-            write_private(file, secrets.token_urlsafe(32).encode() + b"\n")
-    return read_token_file(file)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,10 +7,12 @@ conditionals as the qobj states them. Headers never pass through Aer: they go ba
 
 from __future__ import annotations
 
+import importlib.util
 import time
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -27,6 +29,9 @@ from qtower.service.noise import DeviceNoise
 from qtower.service.snapshots import as_saves, fold_snapshots
 from qtower.service.worker import Outcome
 
+if TYPE_CHECKING:
+    from qtower.service.pulse import PulseSimulation
+
 _NOT_RUN = 5203  # IBM API: "Failed to run job."
 _AER_FAILED = 5204  # IBM API: "Error raised when execution on AER failed."
 _NO_PULSE = 8011  # IBM API: "Pulse experiments are not supported on this system."
@@ -41,6 +46,9 @@ _OWN_OPTIONS = (
 
 # Between the seeds of consecutive experiments, as Aer itself spaces them.
 _SEED_STEP = 2113
+
+_PULSE_EXTRA = "qiskit_dynamics"
+_AUTOMATIC = "automatic"
 
 # What malformed input raises on its way into Aer. The texts of these exceptions may hold parts of
 # the qobj, so only those of Qiskit and Aer are shown.
@@ -64,11 +72,33 @@ class Simulation:
         self._limits: Json = {"max_parallel_threads": threads, "max_parallel_experiments": 1}
         self._devices: dict[str, Device] = {}
         self._noise: dict[str, DeviceNoise] = {}
+        self._pulses: dict[tuple[str, bool], PulseSimulation] = {}
 
-    def run(self, job_id: str, device: str, qobj_file: Path, result_file: Path) -> Outcome:
-        """Simulates the qobj in `qobj_file` and writes its result, if there is one."""
+    def run(
+        self,
+        job_id: str,
+        device: str,
+        qobj_file: Path,
+        result_file: Path,
+        options: Mapping[str, Any] | None = None,
+        result_limit: int | None = None,
+    ) -> Outcome:
+        """Simulates the qobj in `qobj_file` and writes its result, if there is one.
+
+        Args:
+            job_id: Stands in the result.
+            device: The backend's name.
+            qobj_file: As `payloads.write` left it.
+            result_file: Where the result goes.
+            options: How the backend is set up. "device": what it is, if it is not built in
+                (`simulator`, or a fake device: `fake_lima`); "method": Aer's method for all of its
+                circuits, unless "automatic"; "noise": False for a device without its noise.
+            result_limit: Bytes that a result may have, as JSON; None for any number.
+        """
+        setup = options or {}
         try:
-            return self._run(job_id, self._device(device), qobj_file, result_file)
+            backend = self._device(device, setup.get("device"))
+            return self._run(job_id, backend, setup, qobj_file, result_file, result_limit)
         except BadInstruction as error:
             return Outcome(kind="failed", message=error.message, code=error.code)
         except OSError as error:
@@ -87,14 +117,22 @@ class Simulation:
             message = f"The qobj is malformed ({type(error).__name__})"
             return Outcome(kind="failed", message=message, code=_BAD_INSTRUCTION)
 
-    def _run(self, job_id: str, device: Device, qobj_file: Path, result_file: Path) -> Outcome:
+    def _run(
+        self,
+        job_id: str,
+        device: Device,
+        setup: Mapping[str, Any],
+        qobj_file: Path,
+        result_file: Path,
+        result_limit: int | None,
+    ) -> Outcome:
         began = time.perf_counter()
         qobj: Json = msgspec.json.decode(payloads.read(qobj_file))
-        if qobj["type"] == "PULSE":
-            message = "Pulse jobs cannot be simulated by this service"
-            return Outcome(kind="failed", message=message, code=_NO_PULSE)
         headers = [experiment.get("header") or {} for experiment in qobj["experiments"]]
-        results = self._results(qobj, device)
+        if qobj["type"] == "PULSE":
+            results = self._pulse_simulation(device, noise=setup.get("noise", True)).results(qobj)
+        else:
+            results = self._results(qobj, device, setup)
         failures = [result["status"] for result in results if not result["success"]]
         if failures and not device.simulator:
             return Outcome(kind="failed", message=_sentence(failures[0]), code=_AER_FAILED)
@@ -112,13 +150,17 @@ class Simulation:
             "results": results,
             "time_taken": time.perf_counter() - began,
         }
-        payloads.write(result_file, msgspec.json.encode(document, enc_hook=_plain))
+        content = msgspec.json.encode(document, enc_hook=_plain)
+        if result_limit is not None and len(content) > result_limit:
+            message = f"The result has {len(content):,} bytes; {result_limit:,} are allowed"
+            return Outcome(kind="failed", message=message, code=_NOT_RUN)
+        payloads.write(result_file, content)
         if not failures:
             return Outcome(kind="completed", has_result=True)
         message = f"{len(failures)} of {len(results)} experiments failed"
         return Outcome(kind="failed", message=message, code=_AER_FAILED, has_result=True)
 
-    def _results(self, qobj: Json, device: Device) -> list[Json]:
+    def _results(self, qobj: Json, device: Device, setup: Mapping[str, Any]) -> list[Json]:
         """One result an experiment, in order, whether it succeeded or not."""
         config: Json = {key: qobj["config"][key] for key in self._options & qobj["config"].keys()}
         config = {key: value for key, value in config.items() if value is not None} | self._limits
@@ -129,7 +171,11 @@ class Simulation:
             fit_to_simulator(experiments, config)
         else:
             fit_to_device(experiments, device)
-            config["noise_model"] = self._noise_of(device).model_for(experiments)
+            config.pop("noise_model", None)
+            if setup.get("noise", True):
+                config["noise_model"] = self._noise_of(device).model_for(experiments)
+        if setup.get("method", _AUTOMATIC) != _AUTOMATIC:
+            config["method"] = setup["method"]
         for experiment in experiments:
             experiment["instructions"] = as_saves(experiment["instructions"])
         readable = [QasmQobjExperiment.from_dict(experiment) for experiment in experiments]
@@ -155,10 +201,24 @@ class Simulation:
         output: Json = cpp_execute_qobj(self._controller, qobj)
         return output
 
-    def _device(self, name: str) -> Device:
+    def _device(self, name: str, model: str | None) -> Device:
         if name not in self._devices:
-            self._devices[name] = load_device(name)
+            self._devices[name] = load_device(name, model)
         return self._devices[name]
+
+    def _pulse_simulation(self, device: Device, *, noise: bool) -> PulseSimulation:
+        if importlib.util.find_spec(_PULSE_EXTRA) is None:
+            message = (
+                "Pulse jobs cannot be simulated: the service was installed without qtower[pulse]"
+            )
+            raise BadInstruction(message, _NO_PULSE)
+        # Only now: it costs more than a second, and most workers never see a pulse.
+        from qtower.service.pulse import PulseSimulation
+
+        key = (device.name, noise)
+        if key not in self._pulses:
+            self._pulses[key] = PulseSimulation(device, noise=noise)
+        return self._pulses[key]
 
     def _noise_of(self, device: Device) -> DeviceNoise:
         if device.name not in self._noise:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -15,8 +16,9 @@ from qtower.service import payloads as payload_files
 from qtower.service import statuses
 from qtower.service.devices import Device
 from qtower.service.documents import summary_document
+from qtower.service.pacing import Pacing
 from qtower.service.payloads import Payloads
-from qtower.service.qobjs import InvalidQobj, check_qobj
+from qtower.service.qobjs import InvalidQobj, QobjSummary, check_qobj
 from qtower.service.records import Change, StoredJob
 from qtower.service.steps import until_stored
 from qtower.service.store import Store
@@ -24,6 +26,10 @@ from qtower.service.store import Store
 _THREADS = 2  # one large qobj must not hold up all others
 _INTERNAL = 5000
 _QOBJ_LOST = 5001
+_BEYOND_SHOTS = 2**31  # what no column of whole numbers holds in every database
+
+ESTIMATED_SECONDS = "estimated_seconds"
+"""In the stored summary of a job of a paced backend: how long it runs."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +41,7 @@ class Validation:
         store: Where the jobs are.
         payloads: Where their qobjs are.
         devices: What they are compared with.
+        pacing: How long the paced ones among these take.
         closing: Set when the service ends.
         publish: Called after every change of a status but the last.
         queue: Called when a job is QUEUED.
@@ -45,6 +52,7 @@ class Validation:
         store: Store,
         payloads: Payloads,
         devices: Mapping[str, Device],
+        pacing: Pacing,
         closing: threading.Event,
         publish: Callable[[Change], None],
         queue: Callable[[Change], None],
@@ -52,6 +60,7 @@ class Validation:
         self._store = store
         self._payloads = payloads
         self._devices = devices
+        self._pacing = pacing
         self._closing = closing
         self._publish = publish
         self._queue = queue
@@ -94,8 +103,10 @@ class Validation:
         try:
             raw = payload_files.read(self._payloads.qobj_file(job.id))
             summary = check_qobj(raw, device)
+            seconds = self._pacing.run_seconds(job.backend, raw)
         except InvalidQobj as error:
-            return self._store.fail(job.id, invalid, error.message, error.code)
+            columns = _columns(error.summary) if error.summary else {}
+            return self._store.fail(job.id, invalid, error.message, error.code, **columns)
         except OSError:
             logger.exception("the qobj cannot be read", extra={"job": job.id})
             creating = statuses.ERROR_CREATING_JOB
@@ -105,9 +116,15 @@ class Validation:
             message = "The qobj could not be checked; the service's log says why"
             return self._store.fail(job.id, invalid, message, _INTERNAL)
         return self._store.move(
-            job.id,
-            statuses.VALIDATED,
-            (statuses.VALIDATING,),
-            shots=summary.shots,
-            summary=msgspec.json.encode(summary_document(summary)).decode(),
+            job.id, statuses.VALIDATED, (statuses.VALIDATING,), **_columns(summary, seconds)
         )
+
+
+def _columns(summary: QobjSummary, seconds: float | None = None) -> dict[str, Any]:
+    """What the store keeps of what a qobj asks for."""
+    content = summary_document(summary)
+    if seconds is not None:
+        content[ESTIMATED_SECONDS] = seconds
+    document = msgspec.json.encode(content).decode()
+    shots = summary.shots if abs(summary.shots) < _BEYOND_SHOTS else None
+    return {"shots": shots, "summary": document}

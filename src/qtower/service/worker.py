@@ -17,9 +17,11 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
+
+from qtower.service.limits import Limits
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _WATCH_SECONDS = 0.5
@@ -29,8 +31,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
     """How a job ended. Times are seconds since 1970-01-01 UTC.
 
     `completed` has a result; `failed` has one if some experiments can be read all the same;
-    `lost` means that the process which ran the job died, not that the job was wrong. The message
-    has no full stop at its end: the provider writes "MESSAGE. Error code: CODE.".
+    `lost` means that the process which ran the job died, not that the job was wrong; `blameless`,
+    that the job cannot have had a part in that. The message has no full stop at its end: the
+    provider writes "MESSAGE. Error code: CODE.".
     """
 
     kind: Literal["completed", "failed", "cancelled", "lost"]
@@ -39,6 +42,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
     has_result: bool = False
     started: float | None = None
     ended: float | None = None
+    blameless: bool = False
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the job ran; None if it did not begin."""
+        if self.started is None or self.ended is None:
+            return None
+        return self.ended - self.started
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +59,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     qobj_file: str
     result_file: str
+    options: dict[str, Any] = {}  # how the device is set up; see `Simulation.run`
+    limits: Limits = Limits()
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
@@ -85,7 +98,12 @@ def main() -> None:
         started = time.time()
         _report(reports, Running(at=started))
         outcome = simulation.run(
-            order.job_id, order.device, Path(order.qobj_file), Path(order.result_file)
+            order.job_id,
+            order.device,
+            Path(order.qobj_file),
+            Path(order.result_file),
+            order.options,
+            order.limits.result_bytes,
         )
         _report(reports, msgspec.structs.replace(outcome, started=started, ended=time.time()))
         _give_back_memory()

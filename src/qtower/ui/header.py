@@ -14,11 +14,14 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from qtower.agent.link import SILENT
 from qtower.model import Connection, Link, Status
 from qtower.text import inert
 from qtower.ui import times, words
 
 _FRESH_SECONDS = 10
+# Some three rounds of a quiet account (desk.poller): every second here, every half minute there.
+_SILENT_LOCAL_SECONDS, _SILENT_REMOTE_SECONDS = 3, 90
 _GAP = "  "
 
 
@@ -42,6 +45,8 @@ class Part(NamedTuple):
 def connection_words(standing: Standing, now: float) -> Part:
     """The connection and the age of what is known, in words."""
     connection = standing.connection
+    if standing.agent_detail == SILENT:
+        return Part(SILENT, "bad")
     if not standing.agent_up:
         detail = f": {standing.agent_detail}" if standing.agent_detail else ""
         return Part(f"agent restarting{detail}", "bad")
@@ -57,9 +62,12 @@ def connection_words(standing: Standing, now: float) -> Part:
     if connection.confirmed is None:
         return Part("live: reading the jobs", "busy")
     old = now - connection.confirmed
+    local = connection.local_service
+    if old > (_SILENT_LOCAL_SECONDS if local else _SILENT_REMOTE_SECONDS):
+        return Part(f"not answering for {times.age_in_words(old)}", "busy")
     if old < _FRESH_SECONDS:
         return Part("live", "good")
-    return Part(f"live, {times.age_in_words(old)} old", "good" if old < 120 else "busy")
+    return Part(f"live, {times.age_in_words(old)} old", "good")
 
 
 def endpoint_words(connection: Connection | None) -> str:

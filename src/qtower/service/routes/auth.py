@@ -27,11 +27,12 @@ async def log_in(request: Request) -> Response:
     api_token = content.get("apiToken")
     if not isinstance(api_token, str):
         raise refusals.bad_request('"apiToken" is missing or not a text')
-    access_token = await run_in_threadpool(core_of(request).accounts.log_in, api_token)
-    if access_token is None:
+    signed_in = await run_in_threadpool(core_of(request).accounts.log_in, api_token)
+    if signed_in is None:
         logger.warning("login refused")
         raise refusals.login_failed()
-    return answer({"id": access_token, "userId": "owner"})
+    user, access_token = signed_in
+    return answer({"id": access_token, "userId": user})
 
 
 async def me(request: Request) -> Response:
@@ -43,7 +44,8 @@ async def me(request: Request) -> Response:
 async def network(request: Request) -> Response:
     """Lists the user's hubs with their groups and projects."""
     hubs: dict[str, dict[str, dict[str, bool]]] = {}
-    for index, (hub, group, project) in enumerate(core_of(request).accounts.places()):
+    places = core_of(request).accounts.places(request.state.user)
+    for index, (hub, group, project) in enumerate(places):
         hubs.setdefault(hub, {}).setdefault(group, {})[project] = index == 0
     return answer(
         [

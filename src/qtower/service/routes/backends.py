@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from qtower.service import refusals, statuses
 from qtower.service.conditions import FilterError
+from qtower.service.core import Core
 from qtower.service.devices import Device
+from qtower.service.documents import hub_info
 from qtower.service.filters import read_earlier_than
+from qtower.service.records import Owner
+from qtower.service.reservations import Reservation
 from qtower.service.routes.exchange import answer, core_of, owner_of
 
 
@@ -55,20 +62,57 @@ def queue_status(request: Request) -> Response:
 def jobs_limit(request: Request) -> Response:
     """Says how many unfinished jobs the user has and may have on the backend; -1 is no limit."""
     core, device = core_of(request), _device(request)
-    running = core.store.unfinished_count(owner_of(request), device.name)
-    limit = -1 if core.job_limit is None else core.job_limit
-    return answer({"maximumJobs": limit, "runningJobs": running})
+    owner = owner_of(request)
+    running = core.store.unfinished_count(owner, device.name)
+    limit = job_limit(core, owner, device.name)
+    return answer({"maximumJobs": -1 if limit is None else limit, "runningJobs": running})
+
+
+def job_limit(core: Core, owner: Owner, backend: str) -> int | None:
+    """Returns how many unfinished jobs the owner may have on a backend; None for no limit."""
+    return core.settings.job_limit(owner.hub, owner.group, owner.project, backend)
 
 
 def reservations(request: Request) -> Response:
-    """The backend's reservations: nobody can reserve a simulator for himself."""
-    _named_device(request)
-    return answer([])
+    """The backend's reservations in a time; whose they are is told only to those they are of."""
+    core, device = core_of(request), _named_device(request)
+    start, end = (_moment(request, name) for name in ("initialDate", "endDate"))
+    mine = core.accounts.owners(request.state.user)
+    found = core.reservations.of_backend(device.name, start, end)
+    return answer([_reservation(r, owned=any(r.is_of(owner) for owner in mine)) for r in found])
 
 
-def my_reservations(_request: Request) -> Response:
-    """The user's reservations: there are none, as above."""
-    return answer([])
+def my_reservations(request: Request) -> Response:
+    """The reservations of the user's projects, on all backends, that are not over."""
+    core, now = core_of(request), time.time()
+    found = core.reservations.of_owners(core.accounts.owners(request.state.user))
+    return answer([_reservation(r, owned=True) for r in found if r.end > now])
+
+
+def _moment(request: Request, name: str) -> float | None:
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    try:
+        # In a query a "+" that nobody quoted is a space.
+        return statuses.from_date(text.replace(" ", "+", 1) if "T" in text else text) / 1_000_000
+    except (ValueError, OverflowError):
+        raise refusals.bad_request(f'"{name}" is not an ISO 8601 date') from None
+
+
+def _reservation(reservation: Reservation, *, owned: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "backendName": reservation.backend,
+        "initialDate": statuses.to_date(round(reservation.start * 1_000_000)),
+        "endDate": statuses.to_date(round(reservation.end * 1_000_000)),
+    }
+    if owned:
+        document |= {
+            "id": reservation.id,
+            "mode": reservation.mode,
+            "hubInfo": hub_info(reservation.hub, reservation.group, reservation.project),
+        }
+    return document
 
 
 def _device(request: Request) -> Device:

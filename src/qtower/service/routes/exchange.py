@@ -15,7 +15,6 @@ from qtower.service.core import Core
 from qtower.service.records import Owner, StoredJob
 
 JSON_LIMIT = 1_000_000
-QOBJ_LIMIT = 200_000_000
 _TOO_LARGE = 413
 _PATIENCE = 16_000_000  # bytes of a body that is too large anyway
 
@@ -82,10 +81,13 @@ def base_address(request: Request) -> str:
     """Returns the address under which the client reached the API, as it spelled it.
 
     It may differ from the address that the service is bound to: a tunnel, or another interface.
+    Behind a proxy it is the one that the service was told.
 
     Raises:
         RefusalError: The Host header is no host.
     """
+    if public_url := core_of(request).site.public_url:
+        return public_url
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
         raise refusals.bad_request("The Host header is not a host")

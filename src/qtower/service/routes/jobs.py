@@ -20,6 +20,7 @@ from qtower.service.documents import (
 )
 from qtower.service.filters import Listing, parse_listing
 from qtower.service.records import NewJob, Owner, StoredJob
+from qtower.service.routes.backends import job_limit
 from qtower.service.routes.exchange import (
     answer,
     base_address,
@@ -123,9 +124,10 @@ def delete(request: Request) -> Response:
 
 
 def _create(core: Core, new: NewJob) -> StoredJob:
-    job = core.store.create(new, core.job_limit)
+    limit = job_limit(core, new.owner, new.backend)
+    job = core.store.create(new, limit)
     if job is None:
-        raise refusals.job_limit_reached(core.job_limit or 0)
+        raise refusals.job_limit_reached(limit or 0)
     core.dispatcher.expect_upload(job)
     return job
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,24 +14,25 @@ from starlette.routing import Route
 from qtower.service import payloads, refusals
 from qtower.service.access import Grant
 from qtower.service.core import Core
-from qtower.service.dispatcher import UPLOAD_SECONDS
+from qtower.service.records import StoredJob
 from qtower.service.routes.exchange import (
-    QOBJ_LIMIT,
     answer,
     base_address,
     core_of,
     owned_job,
     read_body,
 )
-from qtower.service.statuses import CREATING
+from qtower.service.statuses import CREATING, to_date
 
 _PIECE = 1_000_000  # bytes
 _DOWNLOAD_SECONDS = 600.0  # the client's own patience with object storage
 
+logger = logging.getLogger(__name__)
+
 
 def upload_address(core: Core, base: str, job_id: str) -> str:
     """Returns where the qobj of a job is to be put."""
-    return _address(core, base, Grant("PUT", job_id, "qobj"), UPLOAD_SECONDS)
+    return _address(core, base, Grant("PUT", job_id, "qobj"), core.settings.limits.upload_seconds)
 
 
 def upload_url(request: Request) -> Response:
@@ -43,6 +46,7 @@ def upload_url(request: Request) -> Response:
 def job_download_url(request: Request) -> Response:
     """Says where the qobj of a job is to be had."""
     job = owned_job(request)
+    _refuse_removed(job)
     if job.qobj_bytes is None:
         raise refusals.no_qobj()
     return answer({"url": _download_address(request, Grant("GET", job.id, "qobj"))})
@@ -51,14 +55,20 @@ def job_download_url(request: Request) -> Response:
 def result_download_url(request: Request) -> Response:
     """Says where the result of a job is to be had."""
     job = owned_job(request)
+    _refuse_removed(job)
+    if job.result_read is not None:
+        raise refusals.read_before()
     if not job.has_result:
         raise refusals.no_result()
     return answer({"url": _download_address(request, Grant("GET", job.id, "result"))})
 
 
 def result_downloaded(request: Request) -> Response:
-    """The client has the result; it can have it again."""
-    return answer({"id": owned_job(request).id})
+    """The client has the result; it can have it again, unless it is one that is read once."""
+    core, job = core_of(request), owned_job(request)
+    if job.has_result and _is_read_once(core, job):
+        _forget_result(core, job.id)
+    return answer({"id": job.id})
 
 
 async def upload(request: Request) -> Response:
@@ -67,7 +77,7 @@ async def upload(request: Request) -> Response:
     _check_signature(request, grant)
     core = core_of(request)
     await run_in_threadpool(_expect_upload, core, grant.job_id)
-    content = await read_body(request, QOBJ_LIMIT)
+    content = await read_body(request, core.settings.limits.upload_bytes)
     await run_in_threadpool(_store_upload, core, grant.job_id, content)
     return Response(status_code=200)
 
@@ -76,21 +86,49 @@ def download(request: Request) -> Response:
     """Gives a qobj or a result as plain JSON."""
     grant = Grant("GET", request.path_params["job_id"], request.path_params["part"])
     _check_signature(request, grant)
-    files = core_of(request).payloads
+    core = core_of(request)
     is_qobj = grant.part == "qobj"
+    files = core.payloads
     file = files.qobj_file(grant.job_id) if is_qobj else files.result_file(grant.job_id)
+    job = core.store.listed_job(grant.job_id)
+    if job is None:
+        raise refusals.no_such_job()
+    _refuse_removed(job)
+    if not is_qobj and job.result_read is not None:
+        raise refusals.read_before()
     try:
         content = payloads.read(file)
     except FileNotFoundError:
         raise (refusals.no_qobj() if is_qobj else refusals.no_result()) from None
     # In pieces, so that other requests get their turn while a large result goes out.
     length = {"content-length": str(len(content))}
-    return StreamingResponse(_pieces(content), headers=length, media_type="application/json")
+    once = not is_qobj and _is_read_once(core, job)
+    pieces = _pieces(content, partial(_forget_result, core, job.id) if once else None)
+    return StreamingResponse(pieces, headers=length, media_type="application/json")
 
 
-async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+async def _pieces(content: bytes, gone: Callable[[], None] | None) -> AsyncIterator[bytes]:
+    """The content; calls `gone` when all of it went out, and not if the client's line broke."""
     for start in range(0, len(content), _PIECE):
         yield content[start : start + _PIECE]
+    if gone is not None:
+        await run_in_threadpool(gone)
+
+
+def _is_read_once(core: Core, job: StoredJob) -> bool:
+    owner = job.owner
+    return core.settings.read_once(owner.hub, owner.group, owner.project, job.backend)
+
+
+def _forget_result(core: Core, job_id: str) -> None:
+    if core.store.note_result_read(job_id):
+        core.payloads.result_file(job_id).unlink(missing_ok=True)
+        logger.info("result given out once and removed", extra={"job": job_id})
+
+
+def _refuse_removed(job: StoredJob) -> None:
+    if job.payloads_removed is not None:
+        raise refusals.payloads_removed(to_date(job.payloads_removed))
 
 
 def _expect_upload(core: Core, job_id: str) -> None:
@@ -102,13 +140,13 @@ def _expect_upload(core: Core, job_id: str) -> None:
 
 
 def _store_upload(core: Core, job_id: str, content: bytes) -> None:
-    payloads.write(core.payloads.qobj_file(job_id), content)
-    if core.store.note_upload(job_id, len(content)):
+    file = core.payloads.qobj_file(job_id)
+    with payloads.written_beside(file, content) as put_in_place:
+        taken = core.store.note_upload(job_id, len(content), put_in_place)
+    if taken:
         return
     # While it came, the job was cancelled, expired or deleted, or a twin of this upload was taken.
     job = core.store.listed_job(job_id)
-    if job is None or job.qobj_bytes is None:
-        core.payloads.remove(job_id)
     raise refusals.upload_refused(job.status) if job else refusals.no_such_job()
 
 

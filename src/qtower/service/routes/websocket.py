@@ -34,21 +34,23 @@ async def follow(websocket: WebSocket) -> None:
     await websocket.accept()
     core = core_of(websocket)
     try:
-        user = await _sign_in(websocket, core)
+        access_token = await _sign_in(websocket)
+        user = await _user(core, access_token)
         if user is None:
             await websocket.close(_POLICY_VIOLATION, "authentication failed")
             return
         await _send(websocket, {"type": "authenticated"})
-        await _follow(websocket, core, user, websocket.path_params["job_id"])
+        await _follow(websocket, core, user, access_token)
     except WebSocketDisconnect:
         return
 
 
-async def _sign_in(websocket: WebSocket, core: Core) -> str | None:
+async def _sign_in(websocket: WebSocket) -> str:
+    """Returns the access token in the first message; empty if there is none in time."""
     try:
         received = await asyncio.wait_for(websocket.receive(), _SIGN_IN_SECONDS)
     except asyncio.TimeoutError:
-        return None
+        return ""
     if received["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(received.get("code") or 1005)
     try:
@@ -56,31 +58,47 @@ async def _sign_in(websocket: WebSocket, core: Core) -> str | None:
             received.get("text") or received.get("bytes") or b"", type=_Message
         )
     except (msgspec.DecodeError, RecursionError):
-        return None
-    if message.type != "authentication":
-        return None
-    return core.accounts.known_user(message.data) or await run_in_threadpool(
-        core.accounts.find_user, message.data
+        return ""
+    return message.data if message.type == "authentication" else ""
+
+
+async def _user(core: Core, access_token: str) -> str | None:
+    return core.accounts.known_user(access_token) or await run_in_threadpool(
+        core.accounts.find_user, access_token
     )
 
 
-async def _follow(websocket: WebSocket, core: Core, user: str, job_id: str) -> None:
+async def _until_signed_out(core: Core, access_token: str) -> None:
+    """Keeps the access token in use, as long as it is good: a client that follows a job asks for
+    nothing else, and wants its result when the job has ended."""
+    while True:
+        await asyncio.sleep(core.accounts.look_seconds)
+        if await _user(core, access_token) is None:
+            return
+
+
+async def _follow(websocket: WebSocket, core: Core, user: str, access_token: str) -> None:
+    job_id = websocket.path_params["job_id"]
     # Watched before it is read, so that no change falls between the two.
     with core.watchers.watch(job_id) as watcher:
         job = await run_in_threadpool(core.store.listed_job, job_id)
-        if job is None or job.owner.user != user:
+        if job is None or not core.accounts.may_see(user, job.owner):
             await websocket.close(_JOB_NOT_FOUND, "job not found")
             return
         teller = _Teller(websocket, core, watcher, job_id)
         await teller.tell(job.status, job.updated, job.place_in_line)
+        signed_out = asyncio.create_task(_until_signed_out(core, access_token))
         tasks = {
             asyncio.create_task(teller.until_final()),
             asyncio.create_task(_until_gone(websocket)),
+            signed_out,
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            if done == {signed_out}:
+                await websocket.close(_POLICY_VIOLATION, "signed out")
         finally:
             for task in tasks:
                 task.cancel()

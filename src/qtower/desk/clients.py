@@ -1,0 +1,121 @@
+"""The provider's clients, where what the endpoint says is not taken for granted."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from qiskit.providers.ibmq import accountprovider, ibmqfactory
+from qiskit.providers.ibmq.api.clients import account, auth, experiment, runtime, version
+from qiskit.providers.ibmq.api.rest.account import Account
+from qiskit.providers.ibmq.api.rest.utils.data_mapper import map_job_response
+
+from qtower.desk.sessions import BoundedSession, check_service_url
+
+logger = logging.getLogger(__name__)
+
+
+class CarefulAuth(auth.AuthClient):  # type: ignore[misc]  # the provider has no types
+    """Takes the access token only where it may go."""
+
+    def user_urls(self) -> dict[str, str]:
+        """Where the services are.
+
+        Raises:
+            AccountError: The API is said to be where the token must not go.
+        """
+        urls: dict[str, str] = super().user_urls()
+        check_service_url(self.auth_url, urls["http"])
+        return urls
+
+
+class CarefulClient(account.AccountClient):  # type: ignore[misc]  # the provider has no types
+    """Reads what can be read of a page of jobs, and asks once for what a backend does not have."""
+
+    def __init__(self, credentials: Any, **options: Any) -> None:
+        super().__init__(credentials, **options)
+        self.account_api = _JobLists(
+            session=self._session,
+            hub=credentials.hub,
+            group=credentials.group,
+            project=credentials.project,
+        )
+        self._without_defaults: set[str] = set()
+
+    def backend_pulse_defaults(self, backend_name: str) -> dict[str, Any]:
+        """The pulse defaults of a backend; `IBMQBackend` keeps them, but not that there are none.
+
+        Without this, each circuit that is transpiled asks for them again.
+        """
+        if backend_name in self._without_defaults:
+            return {}
+        defaults: dict[str, Any] = super().backend_pulse_defaults(backend_name)
+        if not defaults:
+            self._without_defaults.add(backend_name)
+        return defaults
+
+
+class CarefulProvider(accountprovider.AccountProvider):  # type: ignore[misc]
+    """Leaves the reason with its factory, which only logs it, when it cannot be made."""
+
+    def __init__(self, credentials: Any, factory: Any) -> None:
+        try:
+            super().__init__(credentials, factory)
+        except Exception as error:
+            factory.failure = error
+            raise
+
+
+class _JobLists(Account):  # type: ignore[misc]  # the provider has no types
+    """Lists of jobs in which one bad document does not hide the others."""
+
+    def jobs(
+        self,
+        limit: int = 10,
+        skip: int = 0,
+        descending: bool = True,
+        extra_filter: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Returns job documents; in the place of what is none stands an empty one.
+
+        Raises:
+            ValueError: The answer is no list.
+        """
+        query: dict[str, Any] = {
+            "order": "creationDate " + ("DESC" if descending else "ASC"),
+            "limit": limit,
+            "skip": skip,
+        }
+        if extra_filter:
+            query["where"] = extra_filter
+        url = self.get_url("jobs_status")
+        answer = self.session.get(url, params={"filter": json.dumps(query)}).json()
+        if not isinstance(answer, list):
+            raise ValueError(f"a list of jobs was asked for, and {type(answer).__name__} came")
+        documents = [_mapped(document) for document in answer]
+        if left_out := documents.count({}):
+            logger.warning("%d of %d jobs of a page are no job documents", left_out, len(answer))
+        return documents
+
+
+def _mapped(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        return {}
+    if not isinstance(document.get("infoQueue", {}), dict):
+        del document["infoQueue"]
+    mapped: dict[str, Any] = map_job_response(document)
+    return mapped
+
+
+def install() -> None:
+    """Gives the provider these clients, and sessions with limits, for the life of the process.
+
+    It makes its own by name, in the modules below, before anybody can reach them: the API token
+    has been sent by then.
+    """
+    for module in (account, auth, experiment, runtime, version):
+        module.RetrySession = BoundedSession
+    ibmqfactory.AuthClient = CarefulAuth
+    ibmqfactory.AccountProvider = CarefulProvider
+    accountprovider.AccountClient = CarefulClient

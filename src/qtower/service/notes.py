@@ -1,0 +1,86 @@
+"""What a running service notes of itself: its process and its address, never its token.
+
+The note lies in the data directory, which outlives a session. The runtime directory does not:
+systemd empties it at logout, while a detached service works on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from qtower.paths import write_private
+
+# The kernel counts a process's age from the boot, and the clock may have been set since.
+_CLOCK_TOLERANCE = 5.0  # seconds
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the service."""
+
+    pid: int
+    created: float  # when the process began, so that a reused process id is noticed
+    log_offset: int = 0  # where its part of the log begins
+    url: str = ""  # empty until it listens
+
+    @property
+    def lives(self) -> bool:
+        """True if the process is still the one for which this was written."""
+        try:
+            process = psutil.Process(self.pid)
+            # A zombie has ended; whoever started it has not looked yet.
+            if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
+                return False
+            return abs(process.create_time() - self.created) < _CLOCK_TOLERANCE
+        except (psutil.Error, ValueError):
+            return False
+
+
+def note_file(data_dir: Path) -> Path:
+    """Where the service that uses `data_dir` notes itself."""
+    return data_dir / "service.json"
+
+
+def token_file(data_dir: Path) -> Path:
+    """Where its token lies, unless it was told otherwise."""
+    return data_dir / "token"
+
+
+def of_process(pid: int, *, log_offset: int = 0, url: str = "") -> Note:
+    """Returns a note of a process that lives.
+
+    Raises:
+        psutil.NoSuchProcess: It does not.
+    """
+    created = psutil.Process(pid).create_time()
+    return Note(pid=pid, created=created, log_offset=log_offset, url=url)
+
+
+def write(file: Path, note: Note) -> None:
+    """Writes a note, readable for its user alone."""
+    write_private(file, msgspec.json.encode(note))
+
+
+def read(file: Path) -> Note | None:
+    """Returns the note in `file` if its process lives."""
+    try:
+        note = msgspec.json.decode(file.read_bytes(), type=Note)
+    except (FileNotFoundError, msgspec.MsgspecError, ValueError):
+        return None
+    return note if note.lives else None
+
+
+@contextlib.contextmanager
+def noted(data_dir: Path, url: str) -> Iterator[None]:
+    """Keeps a note of this process while it serves at `url`."""
+    file = note_file(data_dir)
+    write(file, of_process(os.getpid(), url=url))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

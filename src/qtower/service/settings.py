@@ -1,0 +1,343 @@
+"""How a service is set up: `service.toml`, checked when it is read.
+
+    [users.ada]
+    token-hash = "sha256:..."          # or: qtower service token add ada
+    projects = ["lab/physics/main"]    # hub/group/project; the first is the default one
+
+    [backends.ibmq_lima]
+    device = "fake_lima"
+    pacing = "device"
+
+    [[reservations]]
+    backend = "ibmq_lima"
+    project = "lab/physics/main"
+    start = 2030-01-01T09:00:00Z
+    end = 2030-01-01T12:00:00Z
+
+`ServiceSettings()` holds the defaults, with which a service without a file runs. All durations
+are seconds, all sizes bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+import tomli
+from msgspec import Meta, Struct
+
+from qtower.errors import ConfigError
+from qtower.service.toml_lines import line_of
+
+DEFAULT_PROJECT = "ibm-q/open/main"
+"""Where an open account of the IBM Quantum Experience found itself; old programs name it."""
+
+USER_NAME = r"[A-Za-z0-9_.\-]{1,64}"
+"""Of users, hubs, groups, projects and backends: what needs no quoting in an address."""
+
+_WORD = USER_NAME
+
+_NAME = rf"^{_WORD}\Z"
+_GROUP = rf"^{_WORD}/{_WORD}\Z"
+_PROJECT = rf"^{_WORD}/{_WORD}/{_WORD}\Z"
+_HASH = r"^sha256:[0-9a-f]{64}\Z"
+_ADDRESS = r"^(tcp|tls)://.+"
+
+Name: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
+GroupPath: TypeAlias = Annotated[str, Meta(pattern=_GROUP)]
+ProjectPath: TypeAlias = Annotated[str, Meta(pattern=_PROJECT)]
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**31)]
+Size: TypeAlias = Annotated[int, Meta(ge=1_000, le=2**40)]
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=1e9)]
+Weight: TypeAlias = Annotated[float, Meta(gt=0, le=1e6)]
+Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
+
+
+class _Table(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename="kebab",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    pass
+
+
+class UserSettings(_Table, frozen=True, kw_only=True):
+    """`[users.NAME]`: somebody who may use the service. Without users there is one, whose token
+    is the token file's."""
+
+    token_hash: Annotated[str, Meta(pattern=_HASH)] | None = None
+    """The SHA-256 of a token, which `qtower service token hash` writes; beside it, tokens made by
+    `qtower service token add` hold, which need no entry here."""
+    projects: Annotated[tuple[ProjectPath, ...], Meta(min_length=1)] = (DEFAULT_PROJECT,)
+    """The projects in which the user works, as `HUB/GROUP/PROJECT`; the first is the default."""
+    weight: Weight = 1.0
+    """The user's share of a project's time, beside the other users' of that project."""
+
+    def __repr__(self) -> str:
+        return f"UserSettings(projects={self.projects!r}, ...)"
+
+
+class HubSettings(_Table, frozen=True, kw_only=True):
+    """`[hubs.NAME]`: what a hub's projects share."""
+
+    weight: Weight = 1.0
+    """The hub's share of the service's time, beside the other hubs'."""
+
+
+class GroupSettings(_Table, frozen=True, kw_only=True):
+    """`[groups."HUB/GROUP"]`: what a group's projects share."""
+
+    weight: Weight = 1.0
+    """The group's share of its hub's time."""
+
+
+class ProjectSettings(_Table, frozen=True, kw_only=True):
+    """`[projects."HUB/GROUP/PROJECT"]`: what holds for the jobs of a project. A project needs no
+    entry to exist: users name it."""
+
+    weight: Weight = 1.0
+    """The project's share of its group's time."""
+    job_limit: Count | None = None
+    """Unfinished jobs that one user may have in it on one backend; none: the backend's limit."""
+    read_once: bool = False
+    """A result is given out once; the next read is refused with code 2801, and it is removed."""
+
+
+class BackendSettings(_Table, frozen=True, kw_only=True):
+    """`[backends.NAME]`: a backend as clients see it. If there is any, there are only these;
+    without, the built-in ones."""
+
+    device: str
+    """`simulator`, or a fake device of Qiskit: `fake_lima`, `fake_montreal`, ..."""
+    method: str = "automatic"
+    """A simulator's method, in Aer's words: `automatic`, `statevector`, `stabilizer`, ..."""
+    noise: bool = True
+    """False: a device without its noise."""
+    pacing: Literal["instant", "device"] = "instant"
+    """`device`: queue and execution take as long as on the real device."""
+    job_limit: Count | None = None
+    """Unfinished jobs that one user may have on it; none: `limits.jobs`."""
+    read_once: bool = False
+    """As of projects."""
+
+
+class ReservationSettings(_Table, frozen=True, kw_only=True):
+    """`[[reservations]]`: a time in which a backend runs the jobs of one project only."""
+
+    backend: Name
+    """Which backend."""
+    project: ProjectPath
+    """Whose jobs it runs in that time."""
+    start: Moment
+    """From when on; with an offset, as `2030-01-01T09:00:00Z`."""
+    end: Moment
+    """Until when."""
+    mode: Annotated[str, Meta(max_length=64)] = "exclusive"
+    """A word for people, shown by `backend.reservations()`."""
+
+
+class LimitSettings(_Table, frozen=True, kw_only=True):
+    """`[limits]`: how much one client may ask for."""
+
+    jobs: Count | None = None
+    """Unfinished jobs that one user may have on one backend; none: no limit."""
+    upload_bytes: Size = 200_000_000
+    """The largest qobj."""
+    result_bytes: Size = 1_000_000_000
+    """The largest result; a job with a larger one ends in ERROR."""
+    job_seconds: Seconds | None = None
+    """How long a job may run; none: for ever."""
+    memory_bytes: Size | None = None
+    """How much memory a job's process may take; none: what the machine has."""
+    upload_seconds: Seconds = 15 * 60.0
+    """How long a new job waits for its qobj before it is cancelled."""
+    access_seconds: Seconds = 14 * 24 * 3600.0
+    """How long an access token lasts that nobody uses; each use renews it."""
+
+
+class RetentionSettings(_Table, frozen=True, kw_only=True):
+    """`[retention]`: what becomes of jobs that ended long ago."""
+
+    payload_seconds: Seconds | None = None
+    """So long after a job has ended, its qobj and result are removed; the job stays in listings.
+    None: never."""
+    check_seconds: Seconds = 600.0
+    """How often the service looks for such jobs."""
+
+
+class QueueSettings(_Table, frozen=True, kw_only=True):
+    """`[queue]`: how jobs come to run."""
+
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    """How often a job runs that the service or its process did not survive."""
+    share_seconds: Seconds = 3600.0
+    """The half-life of what a user has used: fair share forgets half of it in this time."""
+
+
+class DatabaseSettings(_Table, frozen=True, kw_only=True):
+    """`[database]`: where jobs are kept."""
+
+    url: str | None = None
+    """`postgresql+psycopg://...`, without a password; none: a SQLite file in the data directory."""
+    url_file: str | None = None
+    """A file that only its owner can read, with the URL and its password; `url` stands before."""
+
+    def __repr__(self) -> str:
+        return "DatabaseSettings(...)"  # an address may hold a password
+
+
+class SchedulerSettings(_Table, frozen=True, kw_only=True):
+    """`[scheduler]`: where jobs run."""
+
+    address: Annotated[str, Meta(pattern=_ADDRESS)] | None = None
+    """A Dask scheduler, as `tcp://HOST:PORT`; none: processes on this machine."""
+
+
+class ServiceSettings(_Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    users: dict[Name, UserSettings] = {}
+    hubs: dict[Name, HubSettings] = {}
+    groups: dict[GroupPath, GroupSettings] = {}
+    projects: dict[ProjectPath, ProjectSettings] = {}
+    backends: dict[Name, BackendSettings] = {}
+    reservations: tuple[ReservationSettings, ...] = ()
+    limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    queue: QueueSettings = QueueSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+
+    def project(self, hub: str, group: str, project: str) -> ProjectSettings:
+        """Returns what holds for a project; the defaults if it has no entry."""
+        return self.projects.get(f"{hub}/{group}/{project}", ProjectSettings())
+
+    def job_limit(self, hub: str, group: str, project: str, backend: str) -> int | None:
+        """Returns how many unfinished jobs a user may have there; None for no limit."""
+        of_backend = self.backends.get(backend)
+        limits = (
+            self.project(hub, group, project).job_limit,
+            of_backend.job_limit if of_backend else None,
+            self.limits.jobs,
+        )
+        return next((limit for limit in limits if limit is not None), None)
+
+    def read_once(self, hub: str, group: str, project: str, backend: str) -> bool:
+        """Whether a result of that project and backend is given out only once."""
+        of_backend = self.backends.get(backend)
+        once = of_backend is not None and of_backend.read_once
+        return once or self.project(hub, group, project).read_once
+
+
+_PATTERNS = {
+    _NAME: "It is not a name: 1 to 64 letters, digits, dots, hyphens and underscores",
+    _GROUP: "It is not a group as HUB/GROUP",
+    _PROJECT: "It is not a project as HUB/GROUP/PROJECT",
+    _HASH: 'It is not a hash; "qtower service token hash" writes one',
+    _ADDRESS: "It is not an address as tcp://HOST:PORT",
+}
+
+_NAMED = {
+    "users": (Name, UserSettings),
+    "hubs": (Name, HubSettings),
+    "groups": (GroupPath, GroupSettings),
+    "projects": (ProjectPath, ProjectSettings),
+    "backends": (Name, BackendSettings),
+}
+
+
+def load(path: Path) -> ServiceSettings:
+    """Reads a `service.toml`.
+
+    Raises:
+        ConfigError: It cannot be read, is not TOML, or a field is wrong; with file, line, field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path} cannot be read: {reason}.", "Check its permissions.") from None
+    try:
+        document = tomli.loads(text)
+    except (tomli.TOMLDecodeError, RecursionError) as error:
+        # The decoder's own message quotes positions, never values.
+        raise ConfigError(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
+    try:
+        settings = _convert(document)
+        _check(settings)
+    except _FieldError as error:
+        line = line_of(text, error.field)
+        where = f"{path}, line {line}" if line else f"{path}"
+        field = ".".join(str(part) for part in error.field)
+        raise ConfigError(f"{where}: {field}: {error.reason}.", "Correct that field.") from None
+    return settings
+
+
+class _FieldError(Exception):
+    def __init__(self, field: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+def _convert(document: dict[str, Any]) -> ServiceSettings:
+    # Entry by entry, because msgspec does not say which key of a table it was.
+    whole = dict(document)
+    named: dict[str, Any] = {}
+    for section, (key_type, entry_type) in _NAMED.items():
+        entries = _read((section,), whole.pop(section, {}), dict[str, Any])
+        named[section] = {
+            _read((section, name), name, key_type): _read((section, name), entry, entry_type)
+            for name, entry in entries.items()
+        }
+    rest: ServiceSettings = _read((), whole, ServiceSettings)
+    return msgspec.structs.replace(rest, **named)
+
+
+def _read(field: tuple[str | int, ...], value: Any, wanted: Any) -> Any:
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$")
+        parts = (*field, *_parts(path.rstrip("`"), reason))
+        raise _FieldError(parts, _in_words(reason)) from None
+
+
+def _in_words(reason: str) -> str:
+    """What a pattern means, and the rest as msgspec says it; neither quotes a value."""
+    for pattern, words in _PATTERNS.items():
+        if repr(pattern) in reason:
+            return words
+    return reason
+
+
+def _parts(path: str, reason: str) -> Iterator[str | int]:
+    """The parts of `[0].start-time`, and the unknown field that only the reason names."""
+    for part in path.replace("[", ".[").split("."):
+        if part.startswith("["):
+            index = part.strip("[]")
+            yield int(index) if index.isdigit() else index
+        elif part:
+            yield part
+    if reason.startswith("Object contains unknown field `"):
+        yield reason.split("`")[1]
+
+
+def _check(settings: ServiceSettings) -> None:
+    for index, reservation in enumerate(settings.reservations):
+        if reservation.end <= reservation.start:
+            raise _FieldError(("reservations", index, "end"), "It is not after the start")
+        if settings.backends and reservation.backend not in settings.backends:
+            raise _FieldError(("reservations", index, "backend"), "There is no such backend")
+    hashes: dict[str, str] = {}
+    for name, user in settings.users.items():
+        if len(set(user.projects)) != len(user.projects):
+            raise _FieldError(("users", name, "projects"), "A project is named twice")
+        if user.token_hash and hashes.setdefault(user.token_hash, name) != name:
+            raise _FieldError(("users", name, "token-hash"), "Two users have the same token")

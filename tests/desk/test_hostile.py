@@ -1,0 +1,211 @@
+"""Endpoints that redirect, stall, flood and lie: tokens stay here, and the rows go on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qtower.desk import sessions
+from qtower.desk.account import log_in
+from qtower.errors import AccountError, NetworkError
+from qtower.model import Link
+from tests.desk.accounts import open_desk
+from tests.desk.hostile import (
+    ACCESS_TOKEN,
+    HostileEndpoint,
+    Reply,
+    Request,
+    always,
+    hostile,
+    is_list,
+    job,
+    jobs,
+    redirecting,
+)
+
+
+@pytest.fixture
+def thief() -> Iterator[HostileEndpoint]:
+    """An endpoint to which nobody should take a token."""
+    with hostile(lambda request: None) as server:
+        yield server
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("part", ["version", "loginWithToken", "users/me", "Network", "devices"])
+def test_no_login_follows_a_redirect(part: str, status: int, thief: HostileEndpoint) -> None:
+    there = f"{thief.url}/steal?with=query"
+    with (
+        hostile(redirecting(part, status, there)) as server,
+        pytest.raises(AccountError, match="Tokens are not taken there") as caught,
+    ):
+        log_in(server.account)
+    assert f"redirects to {thief.url}/steal." in caught.value.what
+    assert "query" not in str(caught.value)
+    assert thief.requests == []
+
+
+def test_the_list_of_jobs_follows_no_redirect(tmp_path: Path, thief: HostileEndpoint) -> None:
+    there = thief.url.replace("127.0.0.1", "localhost") + "/steal"
+    with (
+        hostile(redirecting("/Jobs", 302, there)) as server,
+        open_desk(lambda: server.account, tmp_path) as (_, ear),
+    ):
+        ear.until(lambda: ear.links and ear.link is Link.REFUSED)
+        assert f"redirects to {there}" in ear.links[-1].detail
+    assert thief.requests == []
+
+
+def test_the_api_of_another_place_gets_no_token(thief: HostileEndpoint) -> None:
+    def elsewhere(request: Request) -> Reply | None:
+        urls = {"urls": {"http": thief.url, "ws": "ws://x"}}
+        return Reply(urls) if request.path.endswith("users/me") else None
+
+    with (
+        hostile(elsewhere) as server,
+        pytest.raises(AccountError, match=f"says that its API is at {re.escape(thief.url)}"),
+    ):
+        log_in(server.account)
+    assert thief.requests == []
+
+
+@pytest.mark.parametrize(
+    ("account", "api", "allowed"),
+    [
+        ("https://auth.lab.org/api", "https://api.lab.org/api", True),
+        ("https://auth.lab.org/api", "http://auth.lab.org/api", False),
+        ("http://lab.org/api", "https://other.org/api", False),
+        ("http://lab.org/api", "http://lab.org:80/v2", True),
+        ("http://localhost:8000/api", "http://127.0.0.1:8000/api", True),
+        ("http://localhost:8000/api", "http://127.0.0.1:8001/api", False),
+        ("https://lab.org/api", None, False),
+        ("https://lab.org/api", "https://[broken", False),
+    ],
+)
+def test_where_an_access_token_may_go(account: str, api: Any, allowed: bool) -> None:
+    if allowed:
+        sessions.check_service_url(account, api)
+    else:
+        with pytest.raises(AccountError):
+            sessions.check_service_url(account, api)
+
+
+def test_object_storage_elsewhere_gets_no_token(thief: HostileEndpoint) -> None:
+    with hostile(lambda request: None) as server:
+        provider = log_in(server.account)
+        storage = provider._api_client.account_api.job("1")
+        storage.get_object_storage(f"{thief.url}/result")
+        storage.get_object_storage(f"{server.url}/result")
+    assert [request.shows_a_token for request in thief.requests] == [False]
+    assert [request.shows_a_token for request in server.asked("/result")] == [True]
+
+
+def test_bad_documents_hide_no_good_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    documents: list[Any] = [
+        job(6),
+        *(5, None, "x", [], True),
+        job(5, infoQueue="q"),
+        job(4, infoQueue=None, status=["x"]),
+        job(3, name="n_" + "9" * 5000 + "_", tags=["ibmq_jobset_q_"]),
+        job(2, name=5, tags="x", backend=[], summaryData=[1]),
+        job(1, summaryData={"summary": {"num_circuits": 10**25}}),
+    ]
+    with (
+        hostile(jobs(documents)) as server,
+        open_desk(lambda: server.account, tmp_path) as (d, ear),
+    ):
+        d.wait_ready(30)
+        assert set(ear.rows) == {job(number)["id"] for number in (1, 2, 3, 5, 6)}
+    assert "5 of 11 jobs of a page are no job documents" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "body", [{"a": 1}, None, b"{[[", b"<html>", b"[" * 200_000 + b"]" * 200_000]
+)
+def test_no_list_at_all_is_not_an_empty_one(body: Any, tmp_path: Path) -> None:
+    with (
+        hostile(always(Reply(body))) as server,
+        open_desk(lambda: server.account, tmp_path) as (
+            desk,
+            ear,
+        ),
+    ):
+        with pytest.raises(NetworkError, match="not of this API"):
+            desk.wait_ready(30)
+        assert Link.LIVE not in [connection.link for connection in ear.links]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (
+            Reply(status=429, headers={"Retry-After": "100000"}),
+            "fewer requests. Trying again in 300",
+        ),
+        (Reply(status=429, headers={"Retry-After": "77"}), "fewer requests. Trying again in 77 s"),
+        (Reply(status=429), "fewer requests. Trying again in 1 s"),
+        (Reply(status=500), "failed with status 500. Trying again in 1 s"),
+        (Reply(status=503, headers={"Retry-After": "9"}), "status 503. Trying again in 9 s"),
+    ],
+)
+def test_an_endpoint_that_wants_to_be_left_alone(reply: Reply, words: str, tmp_path: Path) -> None:
+    with hostile(always(reply)) as server, open_desk(lambda: server.account, tmp_path) as (_, ear):
+        ear.until(lambda: ear.links and ear.link is Link.OFFLINE)
+        assert words in ear.links[-1].detail
+
+
+def test_the_same_page_for_ever_is_read_twice(tmp_path: Path) -> None:
+    page = [job(number) for number in range(50)]
+    with (
+        hostile(always(Reply(page))) as server,
+        open_desk(lambda: server.account, tmp_path) as (
+            desk,
+            ear,
+        ),
+    ):
+        desk.wait_ready(30)
+        assert len(ear.rows) == 50
+        assert len([request for request in server.requests if is_list(request)]) <= 8
+        assert server.asked("/Jobs/v/1") == [], "the history was a census"
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply([], delay=60), Reply(b" " * 10_000, drip=0.05)], ids=["silent", "slow"]
+)
+def test_a_silence_is_told_as_one(
+    reply: Reply, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_READ_LOCAL_SECONDS", 0.4)
+    with hostile(always(reply)) as server, open_desk(lambda: server.account, tmp_path) as (_, ear):
+        ear.until(lambda: ear.links and ear.link is Link.OFFLINE)
+        assert "did not answer in time" in ear.links[-1].detail
+        stages = [each.detail for each in ear.links if each.link is Link.STARTING]
+        assert stages[-1] == f"waiting for 127.0.0.1:{server.server_port}"
+
+
+def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_MOST_BYTES", 1000)
+    with hostile(always(Reply(b" " * 100_000))) as server:
+        provider = log_in(server.account)
+        with pytest.raises(Exception, match="too long"):
+            provider._api_client.list_jobs_statuses()
+
+
+def test_a_failure_in_the_history_is_made_good(tmp_path: Path) -> None:
+    modes = [always(Reply(status=500)), jobs([job(1)])]
+    with (
+        hostile(lambda request: modes[0](request)) as server,
+        open_desk(lambda: server.account, tmp_path) as (
+            desk,
+            ear,
+        ),
+    ):
+        ear.until(lambda: ear.links and ear.link is Link.OFFLINE)
+        modes.pop(0)
+        ear.until(lambda: ear.link is Link.LIVE and len(ear.rows) == 1)
+        desk.wait_ready(10)
+        assert ACCESS_TOKEN not in str(ear.events)
