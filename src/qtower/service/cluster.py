@@ -67,6 +67,21 @@ class _Run:
         self.called_off: Outcome | None = None  # as what it ends, whatever Dask says
 
 
+class _OneConnection(Client):  # type: ignore[misc]  # Dask has no types
+    """A client that ends with its scheduler, and tells `on_lost`.
+
+    Dask's own goes on with a scheduler that comes back at the same address in time. That one knows
+    neither our plugin nor our topics: its workers cannot run our jobs, nor say that they began.
+    """
+
+    on_lost: Callable[[], None]
+
+    async def _reconnect(self) -> None:
+        self.on_lost()
+        self._timeout = 0  # no time to look for another: futures are called off, and it closes
+        await super()._reconnect()
+
+
 class ClusterEngine:
     """Simulates as many jobs at once as the cluster has threads.
 
@@ -185,13 +200,15 @@ class ClusterEngine:
     async def _connect(self) -> Client | None:
         try:
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGE_QOBJ}):
-                return await Client(
+                client = _OneConnection(
                     self._address,
                     asynchronous=True,
                     timeout=_CONNECT_SECONDS,
                     set_as_default=False,
                     name="qtower",
                 )
+                client.on_lost = self._news.set
+                return await client
         except (OSError, asyncio.TimeoutError):
             self._be_in_trouble(
                 f"The Dask scheduler at {self._address} cannot be reached; jobs wait"
@@ -326,7 +343,7 @@ class ClusterEngine:
             return Outcome(kind="failed", message=message, code=NOT_RUN)
         if run.called_off is not None:
             return run.called_off
-        if self._client is None:
+        if self._client is None or self._client.status != "running":
             return Outcome(kind="lost", blameless=True)
         try:
             run.future = self._client.submit(
