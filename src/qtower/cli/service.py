@@ -41,6 +41,7 @@ def status(as_json: bool) -> None:
         document = {"running": found is not None, "log": str(local.log_file())}
         if found is not None:
             document |= {"url": found.url, "pid": found.pid, "since": found.since}
+            document["token_file"] = str(local.token_file())
         if report is not None:
             document |= msgspec.to_builtins(report)
         click.echo(json.dumps(document))
@@ -57,6 +58,7 @@ def status(as_json: bool) -> None:
             f"The local service is running at {found.url} "
             f"(process {found.pid}, since {since:%Y-%m-%d %H:%M:%S})."
         )
+        click.echo(f"Token: in {local.token_file()}, which only you can read")
         for line in in_words(report) if report else ["It does not tell what it is doing."]:
             click.echo(inert(line))
     sys.exit(0 if found is not None else 1)

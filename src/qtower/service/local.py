@@ -115,7 +115,8 @@ def _note_file() -> Path:
     return paths.runtime_dir() / "service.json"
 
 
-def _token_file() -> Path:
+def token_file() -> Path:
+    """Where programs of this user find the service's token; 0600."""
     return paths.runtime_dir() / "service.token"
 
 
@@ -161,10 +162,10 @@ def _live_note() -> Note | None:
 
 def _token() -> str:
     """The service's token; its copy in the runtime directory is restored if need be."""
-    copy = _read_token(_token_file())
+    copy = _read_token(token_file())
     token = _read_token(notes.token_file(paths.data_dir())) or copy
     if token != copy:
-        paths.write_private(_token_file(), token.encode())
+        paths.write_private(token_file(), token.encode())
     return token
 
 
@@ -231,7 +232,7 @@ def _start() -> Note:
 
 def _make_token() -> None:
     token = _token() or secrets.token_hex(64)
-    for file in (notes.token_file(paths.data_dir()), _token_file()):
+    for file in (notes.token_file(paths.data_dir()), token_file()):
         if _read_token(file) != token:
             paths.write_private(file, token.encode())
 
