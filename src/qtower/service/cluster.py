@@ -16,7 +16,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
-import os
 import secrets
 import threading
 import time
@@ -35,6 +34,7 @@ from qtower.service.children import NOT_RUN
 from qtower.service.cluster_worker import JobRunner, run_job
 from qtower.service.engine import Setups
 from qtower.service.limits import Limits
+from qtower.service.payloads import write_compressed
 from qtower.service.worker import Order, Outcome
 
 _CONNECT_SECONDS = 5.0
@@ -357,7 +357,7 @@ class ClusterEngine:
             return Outcome(kind="lost", message=f"{error.last_worker} was lost", code=NOT_RUN)
         try:
             if result is not None and run.called_off is None:
-                await asyncio.to_thread(_keep, result_file, result)
+                await asyncio.to_thread(write_compressed, result_file, result)
         except OSError as error:
             message = f"The result could not be stored: {error.strerror}"
             return Outcome(kind="failed", message=message, code=NOT_RUN)
@@ -395,21 +395,6 @@ async def _in_time(step: Awaitable[Any]) -> None:
 async def _cancel_future(future: Future) -> None:
     with contextlib.suppress(OSError):  # the scheduler is gone
         await future.cancel()
-
-
-def _keep(file: Path, content: bytes) -> None:
-    """Writes a result that is compressed already, so that all of it is there or nothing."""
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with partial.open("xb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        partial.chmod(0o600)
-        partial.replace(file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _call(callback: Callable[[Any], None], argument: Any) -> None:

@@ -15,9 +15,7 @@ import msgspec
 import psutil
 
 from qtower.paths import write_private
-
-# The kernel counts a process's age from the boot, and the clock may have been set since.
-_CLOCK_TOLERANCE = 5.0  # seconds
+from qtower.processes import is_running
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,14 +29,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lives(self) -> bool:
         """True if the process is still the one for which this was written."""
-        try:
-            process = psutil.Process(self.pid)
-            # A zombie has ended; whoever started it has not looked yet.
-            if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
-                return False
-            return abs(process.create_time() - self.created) < _CLOCK_TOLERANCE
-        except (psutil.Error, ValueError):
-            return False
+        return is_running(self.pid, self.created)
 
 
 def note_file(data_dir: Path) -> Path:

@@ -65,8 +65,15 @@ def write(path: Path, content: bytes) -> None:
         put_in_place()
 
 
-@contextlib.contextmanager
-def written_beside(path: Path, content: bytes) -> Iterator[Callable[[], object]]:
+def write_compressed(path: Path, content: bytes) -> None:
+    """As `write`, of what another machine's `write` has compressed already."""
+    with _beside(path, content) as put_in_place:
+        put_in_place()
+
+
+def written_beside(
+    path: Path, content: bytes
+) -> contextlib.AbstractContextManager[Callable[[], object]]:
     """Writes `content`, compressed, beside `path`; gives what puts it in its place.
 
     In the end it is in place, on disk; or, if nothing has put it there, gone.
@@ -74,11 +81,16 @@ def written_beside(path: Path, content: bytes) -> Iterator[Callable[[], object]]
     Raises:
         OSError: The disk is full, or the directory is gone.
     """
+    return _beside(path, zlib.compress(content, _LEVEL))
+
+
+@contextlib.contextmanager
+def _beside(path: Path, compressed: bytes) -> Iterator[Callable[[], object]]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(zlib.compress(content, _LEVEL))
+            file.write(compressed)
             file.flush()
             os.fsync(file.fileno())
         yield partial(os.replace, beside, path)
