@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -13,10 +12,10 @@ from textual.widgets import Static
 from qtower.errors import QtowerError
 from qtower.model import Drawing, GetDrawing, GetQobj, JobRow, QobjHead
 from qtower.text import inert
+from qtower.ui.screens.details.choosing import ExperimentTab
 from qtower.ui.screens.details.facts import TextScroll
 from qtower.ui.screens.details.json_tree import JsonTree
 from qtower.ui.screens.details.summary import field_lines
-from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.experiment_list import Entry, ExperimentList, index_words
 from qtower.ui.widgets.state_panel import StatePanel
@@ -38,7 +37,7 @@ def qobj_line(head: QobjHead) -> Text:
     return Text("  ·  ".join(facts), style="dim")
 
 
-class QobjTab(DetailsTab):
+class QobjTab(ExperimentTab):
     """Experiments at the left as in the result; `v` goes from drawing to configuration to JSON."""
 
     KEYS = (
@@ -140,32 +139,17 @@ class QobjTab(DetailsTab):
 
     # -- which experiment --
 
-    def action_find(self) -> None:
-        """Types an index or a part of a name."""
-        if self._head is not None:
-            self.add_class("-finding")
-            self.query_one(ExperimentList).find()
+    @property
+    def has_experiments(self) -> bool:
+        return self._head is not None
 
-    def action_step(self, by: int) -> None:
-        """The next or previous experiment."""
-        self.query_one(ExperimentList).step(by)
-
-    @on(ExperimentList.Chosen)
-    def _experiment_chosen(self, event: ExperimentList.Chosen) -> None:
-        event.stop()
-        if event.taken:
-            self.remove_class("-finding")
-            self.focus_content()
+    def look_at(self, index: int) -> None:
         self._part = "drawing"
         self._show_part()
         self.call_after_refresh(self._draw)
 
-    @on(ExperimentList.Left)
-    def _finding_left(self, event: ExperimentList.Left) -> None:
-        event.stop()
-        self.remove_class("-finding")
+    def finding_left(self) -> None:
         self.call_after_refresh(self._draw)
-        self.focus_content()
 
     def _draw(self) -> None:
         """Asks for the drawing of the chosen experiment in the width there is, if it is another."""

@@ -25,9 +25,10 @@ from qtower.model import (
     Status,
 )
 from qtower.text import inert, inert_lines
+from qtower.ui.screens.details.choosing import ExperimentTab
 from qtower.ui.screens.details.result_lines import View, experiment_line, result_line
 from qtower.ui.screens.details.save import SaveDialog
-from qtower.ui.screens.details.tab import DetailsTab, position_words
+from qtower.ui.screens.details.tab import position_words
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.experiment_list import Entry, ExperimentList
 from qtower.ui.widgets.outcomes import CountsTable, MemoryList
@@ -37,7 +38,7 @@ from qtower.ui.widgets.text_lines import TextLines
 from qtower.ui.widgets.wording import size
 
 
-class ResultTab(DetailsTab):
+class ResultTab(ExperimentTab):
     """Experiments at the left (when narrow: called with `/`), outcomes of one at the right."""
 
     KEYS = (
@@ -120,30 +121,13 @@ class ResultTab(DetailsTab):
 
     # -- which experiment --
 
-    def action_find(self) -> None:
-        """Types an index or a part of a name."""
-        if self._head is not None:
-            self.add_class("-finding")
-            self.query_one(ExperimentList).find()
+    @property
+    def has_experiments(self) -> bool:
+        return self._head is not None
 
-    def action_step(self, by: int) -> None:
-        """The next or previous experiment."""
-        self.query_one(ExperimentList).step(by)
-
-    @on(ExperimentList.Chosen)
-    def _experiment_chosen(self, event: ExperimentList.Chosen) -> None:
-        event.stop()
-        if event.taken:
-            self.remove_class("-finding")
-            self.focus_content()
-        if event.index != self._wanted.experiment:
-            self._look_at(replace(self._wanted, experiment=event.index))
-
-    @on(ExperimentList.Left)
-    def _finding_left(self, event: ExperimentList.Left) -> None:
-        event.stop()
-        self.remove_class("-finding")
-        self.focus_content()
+    def look_at(self, index: int) -> None:
+        if index != self._wanted.experiment:
+            self._look_at(replace(self._wanted, experiment=index))
 
     # -- what of it --
 
