@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint types contracts pytest screenshots bench docs clean setup
+.PHONY: run test lint types contracts pytest screenshots bench soak docs clean setup
 
 run: $(READY)
 	@$(BIN)/qtower
@@ -33,6 +33,10 @@ pytest: $(READY)
 
 screenshots: $(READY)
 	$(BIN)/python tools/screenshots.py
+
+# `make soak MINUTES=30 SEED=1`
+soak: $(READY)
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -92,7 +92,7 @@ async def first_visit(studio: Studio) -> None:
 async def every_visit(studio: Studio) -> None:
     """The list, and each screen that opens from it."""
     await studio.take("jobs", "j", wait_for="Bell")
-    await studio.take("help", "question_mark", wait_for="Moving in the list")
+    await studio.take("help", "question_mark", wait_for="Show all that is known of the job")
     await studio.pilot.press("escape")
     await studio.go_to("bell")
     await studio.take("details", "enter", wait_for="Summary")

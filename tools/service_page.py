@@ -63,9 +63,10 @@ all built-in backends, no limits. A lab gives it a file: `qtower serve --config 
 ```toml
 {EXAMPLE}```
 
-The file is checked when the service starts; an error names file, line and field:
+The file is checked when the service starts, and by `qtower serve --config service.toml --check`,
+which starts nothing; an error names file, line and field:
 
-    service.toml, line 5: limits.jobs: Expected `int` >= 1. Correct that field.
+    service.toml, line 5: limits.jobs: It takes a number of at least 1. Correct that field.
 
 It is read once: a change holds after a restart, which loses no job. Tokens are another matter.
 
@@ -77,6 +78,11 @@ A user of the file gets a token on the machine of the service, in its data direc
     qtower service token add ada --given --data-dir DIR   # asks for one that ada has already
     qtower service token list --data-dir DIR              # ids, dates and users
     qtower service token revoke ID --data-dir DIR
+
+`DIR` is that of `qtower serve --data-dir`; without it, both mean qtower's own
+(`~/.local/share/qtower/service`). Run this as the user who runs the service, and send a new token
+nowhere but into a file of the user's own: `(umask 077; qtower service token add ada > ada.token)`.
+`qtower service status --data-dir DIR` says who has no token yet.
 
 It holds at once, also for a service that runs; a revoked token ends everything that was logged in
 with it. The data directory has the SHA-256 of each token, never the token; a token is never an
@@ -102,7 +108,8 @@ they did lately, and how much of its share each of hub, group and project has le
 `hubPriority`, `groupPriority` and `projectPriority`, in (0, 1]. It is 1 for who has used no more
 than a fair share, else the fair share divided by what was used.
 
-While a backend is reserved it begins only jobs of the project that has it. Those of others stay
+While a backend is reserved it begins only jobs of the project that has it, or of the projects if
+reservations overlap. Those of others stay
 QUEUED, and hold up nobody: jobs for other backends pass them. What runs when the time begins runs
 to its end.
 
@@ -118,6 +125,19 @@ code 2801.
 A job that waits longer than `limits.upload-seconds` for its qobj is CANCELLED: until then it counts
 as unfinished. The limit of jobs counts every unfinished one; the next is refused with code 3458,
 upon which the provider's job manager waits by itself.
+
+## How long a job may run
+
+A job that runs for `limits.job-seconds` ends in ERROR with code 5201. Circuits for a device with
+noise are weighed before they run, because each qubit that a circuit uses doubles its cost, twice
+where shots abound:
+
+    seconds = sum over circuits of  min(shots, 2^qubits) x operations x 2^qubits x 10 ns / threads
+
+What would take more than `job-seconds` by this ends in ERROR at once, with the estimate and code
+8031: with 1,024 shots, 300 operations, one thread and the default of four hours, 23 qubits and
+more. Wider circuits run with `method="matrix_product_state"` (if they entangle little), or on a
+backend with `noise = false`.
 
 ## Reference
 
