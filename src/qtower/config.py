@@ -4,30 +4,41 @@
 
     [accounts.lab]
     url = "https://quantum.example.org/api"
-    token-file = "~/.config/qtower/lab.token"   # or token = "..."
+    token-file = "~/.config/qtower/lab.token"   # or token-command = ["pass", "lab"], token = "..."
     hub = "ibm-q"                                # optional, all three together
     group = "open"
     project = "main"
+    calls-per-minute = 60                        # optional: how often it may be asked
+    read-only = true                             # optional: nothing is submitted or cancelled
+    ca-file = "~/lab-ca.pem"                     # optional: who signed its certificate
+    verify = false                               # optional: its certificate is not checked
 
-`QTOWER_TOKEN` in the environment stands before `token` and `token-file`. With no account at all,
-qtower uses the service that it starts on this machine: the account `local`.
+    [keep]                                       # optional: see `Keeping`
+    jobs = 200000                                # ended jobs in the journal of an account
+    results-mb = 2000                            # room for results
+
+`QTOWER_TOKEN` in the environment stands before what the entry says; an entry that says nothing of
+a token has it in the keyring (`qtower.token_sources`). With no account at all, qtower uses the
+service that it starts on this machine: the account `local`.
 """
 
 from __future__ import annotations
 
-import configparser
 import os
-import stat
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import tomli
 
-from qtower import paths
+from qtower import paths, stored_account
+from qtower.account_checks import ca_file, check_entry, check_url
 from qtower.errors import ConfigError
+from qtower.private_files import refuse_if_foreign, refuse_if_shared
+from qtower.token_sources import TokenSource, checked
 
 LOCAL = "local"
 """The account of the service that qtower starts by itself."""
@@ -35,19 +46,37 @@ LOCAL = "local"
 STORED = "stored"
 """The account that `qiskit-ibmq-provider` has stored in its qiskitrc file."""
 
+CALLS_PER_MINUTE = 60
+"""How often an endpoint elsewhere is asked, if its entry does not say."""
+
+LOCAL_CALLS_PER_MINUTE = 6000
+
 _IBM_HOST = "auth.quantum-computing.ibm.com"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint and who we are there. The token is never shown: `repr` leaves it out."""
+    """An endpoint and who we are there. The token is never shown: `repr` leaves it out.
+
+    An empty token is where `token_source` says, and is read when a login needs it.
+    """
 
     name: str
     url: str
-    token: str
+    token: str = ""
+    token_source: TokenSource | None = None
     hub: str | None = None
     group: str | None = None
     project: str | None = None
     local_service: bool = False
+    calls_per_minute: int = CALLS_PER_MINUTE
+    read_only: bool = False
+    verify: bool = True
+    ca_file: str = ""  # certificates that are trusted in place of the system's
+
+    @property
+    def trust(self) -> bool | str:
+        """What `requests` takes as `verify`: whether, or by which file."""
+        return self.ca_file if self.verify and self.ca_file else self.verify
 
     def __repr__(self) -> str:
         return f"Account(name={self.name!r}, url={self.url!r}, token=...)"
@@ -55,18 +84,44 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     __str__ = __repr__
 
 
-class AccountEntry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+class AccountEntry(
+    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
+):
     """`[accounts.NAME]` as it stands in the file."""
 
     url: str
     token: str | None = None
     token_file: str | None = None
+    token_command: str | list[str] | None = None
     hub: str | None = None
     group: str | None = None
     project: str | None = None
+    calls_per_minute: int = CALLS_PER_MINUTE
+    read_only: bool = False
+    verify: bool = True
+    ca_file: str | None = None
 
     def __repr__(self) -> str:
         return f"AccountEntry(url={self.url!r}, ...)"
+
+
+class Keeping(
+    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
+):
+    """`[keep]`: what stays on this machine of jobs that have ended."""
+
+    jobs: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
+    """So many of an account, the newest, are in its journal."""
+    job_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """And no longer than so many days after they were created."""
+    fetch_results: bool = True
+    """Results are read and kept when a job is first seen to be done."""
+    largest_result_mb: Annotated[int, msgspec.Meta(ge=1)] = 100
+    """A longer one is only read when somebody asks for it."""
+    results_mb: Annotated[int, msgspec.Meta(ge=1)] = 2000
+    """Kept results take no more room than that: the oldest go first."""
+    result_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """And go so many days after they were read."""
 
 
 class Settings(
@@ -76,17 +131,19 @@ class Settings(
 
     default_account: str | None = None
     accounts: dict[str, AccountEntry] = {}
+    keep: Keeping = Keeping()
 
 
 def load_settings(file: Path | None = None) -> Settings:
     """Reads the configuration file; one that does not exist is empty.
 
     Raises:
-        ConfigError: It is not TOML, has a wrong or unknown field, or holds a token that others
-            on this machine can read.
+        ConfigError: It is not TOML, has a wrong or unknown field, others on this machine can
+            write it, or it holds a token and they can read it.
     """
     file = file or paths.config_file()
     try:
+        refuse_if_foreign(file)
         content = file.read_bytes()
     except FileNotFoundError:
         return Settings()
@@ -104,7 +161,9 @@ def load_settings(file: Path | None = None) -> Settings:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file}: {error}.", "Correct that field.") from None
     for name, entry in settings.accounts.items():
-        _check_entry(file, name, entry)
+        if name in (LOCAL, STORED):
+            raise ConfigError(f'{file}: an account cannot be named "{name}".', "Rename it.")
+        check_entry(file, name, entry)
     return settings
 
 
@@ -112,108 +171,99 @@ def account_names(settings: Settings, environment: Mapping[str, str] = os.enviro
     """The accounts that `resolve_account` knows, the default first."""
     default = _default_name(settings, environment)
     names = [*settings.accounts, LOCAL]
-    if _stored_entry(environment) is not None:
+    if stored_account.read(environment) is not None:
         names.append(STORED)
     return [default, *(name for name in dict.fromkeys(names) if name != default)]
 
 
-def resolve_account(
+def find_account(
     name: str | None = None,
     settings: Settings | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Account:
-    """Returns the account `name`, or the default one.
+    """Returns the account `name`, or the default one; its token only where that is at hand.
 
     For `local` the URL and token are empty: they are known once the service runs
     (`qtower.service.local`).
 
     Raises:
-        ConfigError: There is no such account, or its token is missing or readable by others.
+        ConfigError: There is no such account, or its entry is wrong.
     """
     settings = settings if settings is not None else load_settings()
     name = name or _default_name(settings, environment)
+    given = environment.get("QTOWER_TOKEN", "").strip()
+    if given:
+        checked(given, "QTOWER_TOKEN")
     if name in settings.accounts:
-        entry = settings.accounts[name]
-        return Account(
-            name=name,
-            url=entry.url,
-            token=environment.get("QTOWER_TOKEN") or _entry_token(name, entry),
-            hub=entry.hub,
-            group=entry.group,
-            project=entry.project,
-        )
+        return _entered(name, settings.accounts[name], given)
     if name == LOCAL:
-        return Account(name=LOCAL, url="", token="", local_service=True)
-    stored = _stored_entry(environment) if name == STORED else None
-    if stored is not None:
         return Account(
-            name=STORED,
-            url=stored["url"],
-            token=environment.get("QTOWER_TOKEN") or stored["token"],
-            hub=stored.get("hub"),
-            group=stored.get("group"),
-            project=stored.get("project"),
+            name=LOCAL, url="", local_service=True, calls_per_minute=LOCAL_CALLS_PER_MINUTE
         )
-    known = ", ".join(account_names(settings, environment))
-    raise ConfigError(f'There is no account "{name}".', f"Known accounts: {known}.")
+    stored = _stored_account(environment, given) if name == STORED else None
+    if stored is None:
+        known = ", ".join(account_names(settings, environment))
+        raise ConfigError(f'There is no account "{name}".', f"Known accounts: {known}.")
+    return stored
 
 
-def read_token_file(file: Path) -> str:
-    """Returns the token in `file`.
+def with_token(account: Account) -> Account:
+    """The account with its token; may take as long as its token-command does.
 
     Raises:
-        ConfigError: It cannot be read, is empty, or others can read it.
+        ConfigError: There is no token, or it cannot be had.
     """
-    try:
-        refuse_if_shared(file)
-        token = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"The token file {file} cannot be read: {reason}.") from None
-    if not token:
-        raise ConfigError(f"The token file {file} is empty.", "Put the token on its first line.")
-    return token
+    if account.token or account.token_source is None:
+        return account
+    return msgspec.structs.replace(account, token=account.token_source.read())
 
 
-def refuse_if_shared(file: Path) -> None:
-    """Raises ConfigError if anybody but the owner may read or write `file`."""
-    if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
-        raise ConfigError(f"{file} holds a token and others can read it.", f"Run: chmod 600 {file}")
+def token_source(name: str, entry: AccountEntry) -> TokenSource:
+    """Where the token of an entry is that does not hold it itself."""
+    command = entry.token_command or ()
+    if isinstance(command, str):
+        command = shlex.split(command)
+    host = urlsplit(entry.url).netloc
+    return TokenSource(
+        account=name,
+        file=entry.token_file or "",
+        command=tuple(command),
+        keyring=f"{name}@{host}",  # a token for one host never goes to another
+    )
 
 
-def _check_entry(file: Path, name: str, entry: AccountEntry) -> None:
-    if name in (LOCAL, STORED):
-        raise ConfigError(f'{file}: an account cannot be named "{name}".', "Rename it.")
-    parts = urlsplit(entry.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(
-            f"{file}: accounts.{name}.url is not an http or https address.",
-            "Write it as https://HOST/api.",
-        )
-    if parts.username or parts.password:
-        raise ConfigError(
-            f"{file}: accounts.{name}.url holds a user name or password.",
-            "Remove it and use token-file.",
-        )
-    if entry.token and entry.token_file:
-        raise ConfigError(f"{file}: accounts.{name} has both token and token-file.", "Keep one.")
-    if entry.token:
-        refuse_if_shared(file)
-    given = [part for part in (entry.hub, entry.group, entry.project) if part]
-    if len(given) not in (0, 3):
-        raise ConfigError(
-            f"{file}: accounts.{name} has some of hub, group and project.",
-            "Give all three, or none.",
-        )
+def _entered(name: str, entry: AccountEntry, given: str) -> Account:
+    token = given or (checked(entry.token, f"accounts.{name}.token") if entry.token else "")
+    return Account(
+        name=name,
+        url=entry.url,
+        token=token,
+        token_source=None if token else token_source(name, entry),
+        hub=entry.hub,
+        group=entry.group,
+        project=entry.project,
+        calls_per_minute=entry.calls_per_minute,
+        read_only=entry.read_only,
+        verify=entry.verify,
+        ca_file=ca_file(name, entry.ca_file) if entry.ca_file else "",
+    )
 
 
-def _entry_token(name: str, entry: AccountEntry) -> str:
-    if entry.token:
-        return entry.token
-    if entry.token_file:
-        return read_token_file(Path(entry.token_file).expanduser())
-    raise ConfigError(
-        f'The account "{name}" has no token.', "Give it token-file, or set QTOWER_TOKEN."
+def _stored_account(environment: Mapping[str, str], given: str) -> Account | None:
+    stored = stored_account.read(environment)
+    if stored is None:
+        return None
+    if stored.file is not None:
+        refuse_if_shared(stored.file)
+    check_url("The url of the stored account", stored.url)
+    return Account(
+        name=STORED,
+        url=stored.url,
+        token=given or checked(stored.token, "The stored token"),
+        hub=stored.hub,
+        group=stored.group,
+        project=stored.project,
+        verify=stored.verify,
     )
 
 
@@ -222,33 +272,8 @@ def _default_name(settings: Settings, environment: Mapping[str, str]) -> str:
         return settings.default_account
     if settings.accounts:
         return next(iter(settings.accounts))
-    stored = _stored_entry(environment)
+    stored = stored_account.read(environment)
     # IBM's own server is switched off: an account stored for it is only used when asked for.
-    if stored is not None and urlsplit(stored["url"]).hostname != _IBM_HOST:
+    if stored is not None and _IBM_HOST not in stored.url:
         return STORED
     return LOCAL
-
-
-def _stored_entry(environment: Mapping[str, str]) -> dict[str, str] | None:
-    """What the provider would load: QE_TOKEN and QE_URL, else its qiskitrc file.
-
-    Read here, and not by the provider, because importing that takes a second.
-    Source: qiskit.providers.ibmq.credentials (configrc, environ), version 0.20.2.
-    """
-    if environment.get("QE_TOKEN") and environment.get("QE_URL"):
-        return {"token": environment["QE_TOKEN"], "url": environment["QE_URL"]}
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read(Path(environment.get("HOME") or "~").expanduser() / ".qiskit" / "qiskitrc")
-    except (configparser.Error, OSError, UnicodeDecodeError, RuntimeError):
-        return None
-    if not parser.has_section("ibmq"):
-        return None
-    section = dict(parser.items("ibmq"))
-    if not section.get("token") or not section.get("url"):
-        return None
-    entry = {"token": section["token"], "url": section["url"]}
-    parts = section.get("default_provider", "").split("/")
-    if len(parts) == 3 and all(parts):
-        entry.update(zip(("hub", "group", "project"), parts, strict=True))
-    return entry

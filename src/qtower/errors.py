@@ -8,6 +8,7 @@ QtowerError             a title, what happened, what to do next
 +- NotFoundError        no such job, experiment, backend or file
 +- SubmissionError      a file or a field of a submission is wrong; nothing was sent
 +- JobStateError        the job is not in a state that has what was asked for
++- ReadOnlyError        it would change something, and nothing is to be changed
 +- StorageError         the journal or a file could not be read or written
 +- AgentError           the agent died, or speaks another version of the protocol
 """
@@ -74,6 +75,12 @@ class JobStateError(QtowerError):
     """The job is not in a state that has what was asked for."""
 
     title = "Job"
+
+
+class ReadOnlyError(QtowerError):
+    """What was asked would change something at the account, which is only to be looked at."""
+
+    title = "Read-only"
 
 
 class StorageError(QtowerError):

@@ -41,7 +41,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of the plain records."""
 
 
-class JobRow(Struct, frozen=True, kw_only=True):
+class JobRow(Struct, frozen=True, kw_only=True, gc=False):  # no cycles, and 100,000 of them
     """One managed job, as it was when the endpoint last confirmed it.
 
     `key` never changes in the life of a job: `SET_ID/INDEX` in a set, the job id elsewhere.
@@ -67,6 +67,7 @@ class JobRow(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()  # without the set's own tag
     error: str = ""  # first line of what went wrong
     confirmed: float | None = None  # when the endpoint last said so; None: only the journal did
+    saved: bool = False  # its result is kept on this machine
 
 
 # -- what is asked about one job ---------------------------------------------------------------
@@ -315,6 +316,75 @@ class Submitted(Struct, frozen=True, kw_only=True):
     keys: list[str]
 
 
+class UnsentSet(Struct, frozen=True, kw_only=True):
+    """A set of which some jobs are not on the server, and nobody gave them up.
+
+    `state`: "sending", "paused", "background" (another process sends it) or "offered" (nobody
+    does: a person decides).
+    """
+
+    set_id: str
+    name: str
+    backend: str
+    jobs: int
+    sent: int
+    refused: int = 0  # of those that are not sent
+    state: str = "offered"
+    waits_for: str = ""  # why nothing is sent at the moment; "" if it goes on
+    always: bool = False  # it goes on by itself after a restart
+    created: float = 0.0
+
+    @property
+    def unsent(self) -> int:
+        """How many jobs are not on the server; those that were given up are not in `jobs`."""
+        return self.jobs - self.sent
+
+    @property
+    def offer(self) -> str:
+        """For example: "7 of 12 jobs reached the server"."""
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs} jobs"
+        return f"{self.sent or 'none'} of {jobs} reached the server"
+
+
+class Unsent(Struct, frozen=True, kw_only=True):
+    """All sets that are not wholly sent, oldest first."""
+
+    sets: list[UnsentSet]
+
+
+class Steer(str, Enum):
+    """What a person wants of a set that is not wholly sent."""
+
+    SEND = "send"
+    ALWAYS = "always"  # send, and go on by itself after a restart
+    PAUSE = "pause"
+    STOP = "stop"  # keep the rest, as an offer
+    LEAVE = "leave"  # give the rest up
+    BACKGROUND = "background"  # send by a process that goes on when this one ends
+
+
+class Hole(Struct, frozen=True, kw_only=True):
+    """A job of a set that has no result to give, and where its qobj is."""
+
+    index: int
+    first: int | None  # experiment of the set
+    last: int | None
+    why: str  # "not sent", "deleted", "ERROR", ...
+    source: str  # "kept here", "on the server", or "" if it is nowhere
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """Which experiments of a set are there."""
+
+    set_id: str
+    name: str
+    jobs: int
+    experiments: int | None  # of the whole set, as far as known
+    line: str  # "experiments 0-899, missing 75-149"
+    with_result: str  # the experiments that have a result: "0-74, 150-899"
+    holes: list[Hole] = []
+
+
 # -- the account and its connection ------------------------------------------------------------
 
 
@@ -337,6 +407,13 @@ class Connection(Struct, frozen=True, kw_only=True):
     confirmed: float | None = None  # when all active jobs were last read
     detail: str = ""  # what is wrong, and what is done about it
     local_service: bool = False  # the endpoint is qtower's own service on this machine
+    fresh_for: float | None = None  # s; a row or reading confirmed longer ago than this is stale
+    calls_used: int | None = None  # requests of the last minute, retries included,
+    calls_allowed: int | None = None  # and how many a minute the account's budget has
+    slowed: str = ""  # why it is read more slowly than usual; "" if it is not
+    read_only: bool = False  # nothing is submitted, cancelled or sent from here
+    insecure: bool = False  # its certificate is not checked: anybody on the way can listen
+    slowed_since: float | None = None  # since when; None if it is not
 
 
 # -- messages: requests, from the screen to the agent -------------------------------------------
@@ -356,6 +433,13 @@ class Hello(Request, frozen=True, kw_only=True, tag="hello"):
 
 class Refresh(Request, frozen=True, kw_only=True, tag="refresh"):
     """Read all active jobs and look for new ones now. Answer: `Connection`."""
+
+
+class Look(Request, frozen=True, kw_only=True, tag="look"):
+    """What is on the screen now: read before all else, and more often. Answer: `Connection`."""
+
+    keys: list[str] = []  # of the visible rows
+    cursor: str = ""  # the key of the row under the cursor; "" if there is none
 
 
 class GetDetails(Request, frozen=True, kw_only=True, tag="details"):
@@ -456,15 +540,47 @@ class Submit(Request, frozen=True, kw_only=True, tag="submit"):
     """Send a plan that has no problems. Answer: `Submitted`."""
 
     plan_id: str
+    always: bool = False  # go on by itself after a restart
 
 
 class SubmitSamples(Request, frozen=True, kw_only=True, tag="samples"):
     """Send the sample set shipped with qtower. Answer: `Submitted`."""
 
 
+class GetUnsent(Request, frozen=True, kw_only=True, tag="unsent"):
+    """Answer: `Unsent`."""
+
+
+class SteerSet(Request, frozen=True, kw_only=True, tag="steer"):
+    """Say what is to become of a set that is not wholly sent. Answer: `Unsent`.
+
+    Errors: JobStateError if the set does not stand so that this can be.
+    """
+
+    set_id: str
+    steer: Steer
+
+
+class GetCoverage(Request, frozen=True, kw_only=True, tag="coverage"):
+    """Which experiments of a set are there, and what its holes are. Answer: `Coverage`."""
+
+    set_id: str
+
+
+class FillHoles(Request, frozen=True, kw_only=True, tag="fill"):
+    """Send the holes of a set once more. Answer: `Submitted`.
+
+    Those without a job on the server are sent as jobs of the set; those whose job failed as a new
+    set, because a set with two jobs in one place cannot be read by the provider.
+    """
+
+    set_id: str
+
+
 AnyRequest: TypeAlias = (
     Hello
     | Refresh
+    | Look
     | GetDetails
     | GetResult
     | GetCounts
@@ -480,6 +596,10 @@ AnyRequest: TypeAlias = (
     | MakePlan
     | Submit
     | SubmitSamples
+    | GetUnsent
+    | SteerSet
+    | GetCoverage
+    | FillHoles
 )
 
 
@@ -538,12 +658,19 @@ class Notice(Message, frozen=True, kw_only=True, tag="notice"):
     text: str
 
 
-Event: TypeAlias = Rows | Connected | Notice
-AnyMessage: TypeAlias = Answer | Failure | Rows | Connected | Notice
+class Sending(Message, frozen=True, kw_only=True, tag="sending"):
+    """All sets that are not wholly sent, whenever that changes."""
+
+    sets: list[UnsentSet] = []
+
+
+Event: TypeAlias = Rows | Connected | Notice | Sending
+AnyMessage: TypeAlias = Answer | Failure | Rows | Connected | Notice | Sending
 
 ANSWERS: dict[type[Request], type[Any]] = {
     Hello: Welcome,
     Refresh: Connection,
+    Look: Connection,
     GetDetails: Details,
     GetResult: ResultHead,
     GetCounts: Counts,
@@ -559,5 +686,41 @@ ANSWERS: dict[type[Request], type[Any]] = {
     MakePlan: Plan,
     Submit: Submitted,
     SubmitSamples: Submitted,
+    GetUnsent: Unsent,
+    SteerSet: Unsent,
+    GetCoverage: Coverage,
+    FillHoles: Submitted,
 }
 """The record that answers each request."""
+
+CHANGES: dict[type[Request], str] = {
+    Cancel: "no job is cancelled",
+    Submit: "nothing is submitted",
+    SubmitSamples: "nothing is submitted",
+    SteerSet: "what was not sent is neither sent nor given up",
+    FillHoles: "no job is sent again",
+}
+"""The requests that change something, and what a read-only desk answers: all others only read."""
+
+READS: frozenset[type[Request]] = frozenset(
+    {
+        Hello,
+        Refresh,
+        Look,
+        GetDetails,
+        GetResult,
+        GetCounts,
+        GetMemory,
+        SaveResult,  # changes this machine alone; a read-only desk overwrites no file
+        GetError,
+        GetQobj,
+        GetDrawing,
+        GetJson,
+        GetBackends,
+        ReadFiles,
+        MakePlan,
+        GetUnsent,
+        GetCoverage,
+    }
+)
+"""The requests that a read-only desk answers."""

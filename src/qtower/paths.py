@@ -47,7 +47,7 @@ def private_dir(path: Path) -> Path:
     """Makes `path` for this user alone (0700) and returns it.
 
     Raises:
-        StorageError: It cannot be made, or belongs to somebody else.
+        StorageError: It cannot be made, or belongs to somebody else, or to all.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,9 +55,17 @@ def private_dir(path: Path) -> Path:
         if hasattr(os, "getuid") and status.st_uid != os.getuid():
             raise StorageError(
                 f"The directory {path} belongs to another user.",
-                "Remove it, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to directories of your own.",
+                "Run this as that user, or choose a directory of your own: with --data-dir, or the "
+                "XDG_ variables.",
             )
-        if stat.S_IMODE(status.st_mode) & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & (stat.S_IWOTH | stat.S_ISVTX):
+            # Somebody made it for all users: as root, we would lock them out of it.
+            raise StorageError(
+                f"The directory {path} is open to all users.",
+                "Choose a directory of your own, for instance a new one in it.",
+            )
+        if mode & 0o077:
             path.chmod(0o700)
     except OSError as error:
         raise StorageError(
