@@ -1,4 +1,4 @@
-"""Who may do what: users, access tokens, and addresses of storage that are signed.
+"""Who may do what: users, their projects and access tokens.
 
 An access token is random and differs from the API token; only its SHA-256 is stored, so that a
 client stays signed in when the service restarts. It ends when it has not been used for a while,
@@ -8,19 +8,17 @@ the midst of its work, so that a token in use is renewed by its use.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from qtower.paths import write_private
 from qtower.service.records import Owner
 from qtower.service.settings import ServiceSettings, UserSettings
+from qtower.service.signouts import SignOuts
 from qtower.service.store import Store
 from qtower.service.tokens import TokenFile, digest
 
@@ -64,12 +62,12 @@ class Accounts:
         }
         if api_token is not None and not settings.users:
             self._fixed[digest(api_token)] = SOLE_USER
+        self.sign_outs = SignOuts(tokens.stamp if tokens else lambda: None)
         self._signed_in: dict[str, _SignedIn] = {}  # by digest, so that a dump holds no token
 
     @property
     def look_seconds(self) -> float:
-        """How often to ask for the user of a line that stays open: to renew its access token, and
-        to learn that it was revoked."""
+        """How often to ask for the user of a line that stays open, to renew its access token."""
         return min(self._life / 4_000_000, _LOOK_SECONDS)
 
     def log_in(self, api_token: str) -> tuple[str, str] | None:
@@ -120,6 +118,11 @@ class Accounts:
         """Whether the user may see what is `owner`'s: it is the user's own, in a place of his."""
         return self.owner(user, owner.hub, owner.group, owner.project) == owner
 
+    def without_token(self) -> list[str]:
+        """Returns the users as whom nobody can log in yet."""
+        known = {name for _, name in self._logins()}
+        return [name for name in self._users if name not in known]
+
     def places(self, user: str) -> list[tuple[str, str, str]]:
         """Returns hub, group and project of every place of the user, the default one first."""
         settings = self._users.get(user)
@@ -136,7 +139,7 @@ class Accounts:
         later = _now() + self._life
         try:
             self._store.renew_access_token(key, later)
-        except OperationalError:
+        except SQLAlchemyError:
             logger.exception("an access token could not be renewed")
             return expires
         return later
@@ -151,41 +154,6 @@ class Accounts:
             return True
         made = self._tokens.tokens() if self._tokens else []
         return any(token.digest == login_digest for token in made)
-
-
-@dataclass(frozen=True)
-class Grant:
-    """The right to one method on one part ("qobj" or "result") of one job's storage."""
-
-    method: str
-    job_id: str
-    part: str
-
-
-class Signer:
-    """Signs grants for a short time, with a key that is kept in the data directory."""
-
-    def __init__(self, key_file: Path) -> None:
-        if not key_file.exists():
-            write_private(key_file, secrets.token_bytes(32))
-        self._key = key_file.read_bytes()
-
-    def query(self, grant: Grant, seconds: float) -> str:
-        """Returns the query of an address that gives the grant for so long."""
-        expires = str(int(time.time() + seconds))
-        return f"expires={expires}&signature={self._signature(grant, expires)}"
-
-    def allows(self, grant: Grant, expires: str, signature: str) -> bool:
-        """Whether this signature gives the grant now."""
-        if not (expires.isascii() and expires.isdigit() and len(expires) < 16):
-            return False
-        expected = self._signature(grant, expires)
-        valid = hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))
-        return valid and int(expires) >= time.time()
-
-    def _signature(self, grant: Grant, expires: str) -> str:
-        text = "\n".join((grant.method, grant.job_id, grant.part, expires))
-        return hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def _now() -> int:

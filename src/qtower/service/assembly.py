@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from qtower.config import read_token_file
 from qtower.errors import ConfigError
 from qtower.paths import write_private
 from qtower.service import notes
-from qtower.service.access import Accounts, Signer
+from qtower.service.access import Accounts
 from qtower.service.core import Core, Site
-from qtower.service.database import place_of
+from qtower.service.databases import place_of
 from qtower.service.devices import Device, load_devices
 from qtower.service.dispatcher import Dispatcher
 from qtower.service.engines import Engine, open_engine
@@ -28,10 +26,12 @@ from qtower.service.payloads import Payloads
 from qtower.service.reservations import Reservations
 from qtower.service.retention import Retention
 from qtower.service.settings import DatabaseSettings, ServiceSettings
+from qtower.service.signing import KEY_FILE, Signer
 from qtower.service.store import Store
 from qtower.service.tls import is_loopback
-from qtower.service.tokens import FILE_NAME, TokenFile
+from qtower.service.tokens import FILE_NAME, TokenFile, digest
 from qtower.service.watchers import Watchers
+from qtower.token_sources import read_token_file
 
 _HALF_LIVES = 5
 
@@ -80,7 +80,7 @@ def assembled(options: Options) -> Iterator[Core]:
                 dispatcher=dispatcher,
                 watchers=watchers,
                 accounts=Accounts(store, api_token, settings, TokenFile(data_dir / FILE_NAME)),
-                signer=Signer(data_dir / "signing-key"),
+                signer=Signer(data_dir / KEY_FILE),
                 settings=settings,
                 reservations=reservations,
                 metrics=metrics,
@@ -125,10 +125,9 @@ def _devices(settings: ServiceSettings) -> dict[str, Device]:
 
 def _site(options: Options) -> Site:
     settings = options.settings
-    digest = None
+    metrics_digest = None
     if options.metrics_token_file is not None:
-        token = read_token_file(options.metrics_token_file)
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        metrics_digest = digest(read_token_file(options.metrics_token_file))
     address = settings.scheduler.address
     return Site(
         public_url=options.public_url,
@@ -139,13 +138,12 @@ def _site(options: Options) -> Site:
         retention_seconds=settings.retention.payload_seconds,
         # Behind a proxy everybody comes from loopback.
         metrics_open=is_loopback(options.host) and options.public_url is None,
-        metrics_digest=digest,
+        metrics_digest=metrics_digest,
         log_requests=options.log_requests,
     )
 
 
 def _api_token(file: Path) -> str:
-    with contextlib.suppress(FileExistsError):
-        if not file.exists():
-            write_private(file, secrets.token_urlsafe(32).encode() + b"\n")
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(32).encode() + b"\n")
     return read_token_file(file)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from qtower.service.limits import Breach, Watch
-from qtower.service.worker import Order, Outcome
+from qtower.service.orders import NOT_RUN, Order, Outcome
+from qtower.surroundings import for_strangers
 
-NOT_RUN = 5203
-"""Code of the IBM API: "Failed to run job."."""
+_Told = TypeVar("_Told")
 
-# What a child has no business to know.
-_SECRET_VARIABLES = ("QTOWER_TOKEN", "QE_TOKEN")
+_logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -49,10 +50,12 @@ class Child:
         self.process = process
         self.orders = process.stdin
         self.reports = process.stdout
-        self.unread = b""
+        self.unread = bytearray()
         self.ready = False
-        self.deaf = False  # it no longer reads orders: it has died, and will be noticed
+        self.deaf = False  # it is given no orders: it has died or was ended, as will be noticed
+        self.hangs = False  # it was ended for not taking up its order
         self.run: Run | None = None
+        self.ordered = 0.0  # when it was given that, on the monotonic clock
 
 
 def start_child(workers: int) -> Child:
@@ -62,10 +65,10 @@ def start_child(workers: int) -> Child:
         OSError: The system has no process or memory left for it.
     """
     threads = max(1, processors() // workers)
-    environment = {
-        name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES
+    environment = for_strangers() | {
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
     }
-    environment |= {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     arguments = [str(number) for number in (os.getpid(), threads)]
     # Run from the root: a module of the user's working directory must not shadow a library.
     process = subprocess.Popen(
@@ -77,6 +80,14 @@ def start_child(workers: int) -> Child:
         env=environment,
     )
     return Child(process)
+
+
+def tell(listener: Callable[[_Told], None], told: _Told) -> None:
+    """Calls a listener of an engine; a fault of it must not end the thread that serves all."""
+    try:
+        listener(told)
+    except Exception:
+        _logger.exception("a listener of the engine failed")
 
 
 def processors() -> int:

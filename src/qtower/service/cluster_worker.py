@@ -12,6 +12,7 @@ tell of cancelling only.)
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import tempfile
 from functools import partial
@@ -24,7 +25,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from qtower import __version__
 from qtower.service.children import Run
 from qtower.service.engine import LocalEngine
-from qtower.service.worker import Order, Outcome
+from qtower.service.orders import NOT_RUN, Order, Outcome
 
 PLUGIN = f"qtower-{__version__}"
 
@@ -53,7 +54,7 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
             self._engine.cancel(key)
 
     def carry_out(self, order: Order, qobj: bytes, topic: str) -> tuple[Outcome, bytes | None]:
-        """Simulates; blocks until there is an outcome. Raises RuntimeError if the worker ends."""
+        """Simulates; blocks until there is an outcome."""
         worker = get_worker()
         key = worker.get_current_task()
         directory = Path(self._directory.name)
@@ -69,9 +70,15 @@ class JobRunner(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
             self._engine.carry_out(Run(key, local, tell, outcomes.put))
             outcome = outcomes.get()
             return outcome, result_file.read_bytes() if outcome.has_result else None
+        except RuntimeError:  # the engine is closed
+            return Outcome(kind="lost", message="The Dask worker ended", blameless=True), None
+        except OSError as error:
+            message = f"The Dask worker could not store the job's files: {error.strerror}"
+            return Outcome(kind="failed", message=message, code=NOT_RUN), None
         finally:
-            qobj_file.unlink(missing_ok=True)
-            result_file.unlink(missing_ok=True)
+            for file in (qobj_file, result_file):
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
 
 
 def run_job(order: bytes, qobj: bytes, topic: str) -> tuple[bytes, bytes | None]:

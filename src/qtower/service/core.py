@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qtower.service.access import Accounts, Signer
+from qtower.service.access import Accounts
 from qtower.service.devices import Device
 from qtower.service.dispatcher import Dispatcher
 from qtower.service.metrics import Metrics
 from qtower.service.payloads import Payloads
+from qtower.service.records import Owner
 from qtower.service.reservations import Reservations
 from qtower.service.settings import ServiceSettings
+from qtower.service.signing import Signer
 from qtower.service.store import Store
 from qtower.service.watchers import Watchers
 
@@ -22,6 +26,8 @@ class Activity:
     """How long ago the last request was; one that is still being answered is now."""
 
     def __init__(self) -> None:
+        self.followed: Counter[str] = Counter()  # open websockets of each user
+        self.owners: dict[str, asyncio.Future[Owner | None]] = {}  # of jobs, asked or known
         self._open = 0
         self._last = time.monotonic()
 

@@ -17,34 +17,31 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TypeVar
-
-import msgspec
 
 from qtower.service import statuses
 from qtower.service.devices import Device
-from qtower.service.engine import Outcome
 from qtower.service.engines import Engine
 from qtower.service.fairshare import FairShare
 from qtower.service.line import Line, Place
 from qtower.service.metrics import Metrics
-from qtower.service.pacing import JOB_SECONDS, Pacing
+from qtower.service.pacing import Pacing
 from qtower.service.payloads import Payloads
 from qtower.service.records import Change, StoredJob
 from qtower.service.reservations import Reservations
+from qtower.service.resting import Resting
+from qtower.service.runs import Runs
 from qtower.service.settlement import Settlement
-from qtower.service.steps import Step, until_stored
+from qtower.service.steps import Step, entered, until_stored
 from qtower.service.store import Store
-from qtower.service.validation import ESTIMATED_SECONDS, Validation
+from qtower.service.uploads import UPLOAD_SECONDS, Uploads
+from qtower.service.validation import Validation
 from qtower.service.watchers import Watchers
 
-UPLOAD_SECONDS = 15 * 60.0  # how long a job waits for its qobj
 MAX_ATTEMPTS = 3
 
-
-_Told = TypeVar("_Told")
+_LOOK_AGAIN_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -70,19 +67,35 @@ class Dispatcher:
         self._payloads = payloads
         self._engine = engine
         self._watchers = watchers
-        self._upload_seconds = upload_seconds
         self._metrics = metrics or Metrics()
         self._line = Line(engine.workers, store.recent_run_seconds(), share, reservations)
         self._unfinished: set[str] = set()
-        self._uploads: dict[str, float] = {}  # jobs without a qobj, and until when; oldest first
-        self._pacing = pacing or Pacing({}, devices)
-        self._resting: dict[str, Outcome] = {}  # paced jobs, and as what each ends when it is due
+        self._uploads = Uploads(upload_seconds)
+        pacing = pacing or Pacing({}, devices)
+        resting = Resting(pacing)
+        self._device_seconds = resting.device_seconds
         self._next_reservation = self._line.next_reservation()
         self._events: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._look_again: float | None = None  # when, on the monotonic clock
         self._settlement = Settlement(store, payloads, max_attempts, self._closing)
+        self._runs = Runs(
+            store,
+            payloads,
+            engine,
+            self._line,
+            resting,
+            self._settlement,
+            watchers,
+            self._metrics,
+            self._closing,
+            take_step=self._events.put,
+            publish=self._publish,
+            enqueue=self._enqueue,
+            forget=self._unfinished.discard,
+        )
         self._validation = Validation(
-            store, payloads, devices, self._pacing, self._closing, self._publish, self._queue
+            store, payloads, devices, pacing, self._closing, self._publish, self._queue
         )
         self._thread = threading.Thread(target=self._work, name="dispatcher", daemon=True)
 
@@ -94,24 +107,27 @@ class Dispatcher:
             self._resume(job)
         self._thread.start()
         self._engine.follow_workers(
-            lambda workers: self._events.put(partial(self._have_workers, workers))
+            lambda workers: self._events.put(partial(self._runs.have_workers, workers))
         )
-        self._events.put(self._dispatch)
+        self._events.put(self._runs.dispatch)
 
     def expect_upload(self, job: StoredJob) -> None:
         """A job was created: its qobj is to come in time."""
         logger.info("job %s", job.status, extra={"job": job.id})
         self._unfinished.add(job.id)
-        self._uploads[job.id] = job.created / 1_000_000 + self._upload_seconds
+        self._uploads.expect(job)
 
     def accept(self, job_id: str) -> bool:
         """The qobj has come: the job goes on its way. False if it takes none (any more)."""
+        expected = job_id in self._uploads
         change = self._store.accept(job_id)
+        if change is None and expected:
+            change = entered(self._store, job_id, statuses.CREATED)
         if change is None:
             return False
-        self._uploads.pop(job_id, None)
-        self._publish(change)
-        self._validation.submit(job_id)
+        if self._uploads.forget(job_id) or not expected:  # else it was overdue, and taken up so
+            self._publish(change)
+            self._validation.submit(job_id)
         return True
 
     def cancel(self, job_id: str) -> bool:
@@ -119,11 +135,11 @@ class Dispatcher:
         change = self._store.move(job_id, statuses.CANCELLED, statuses.UNFINISHED)
         if change is None:
             return False
-        self._uploads.pop(job_id, None)
+        self._uploads.forget(job_id)
         if self._line.leave(job_id):
             self._watchers.line_moved()
         self._engine.cancel(job_id)
-        self._events.put(partial(self._call_off_rest, job_id))
+        self._events.put(partial(self._runs.end_rest, job_id))
         self._publish(change)
         return True
 
@@ -167,141 +183,54 @@ class Dispatcher:
 
     def _work(self) -> None:
         while True:
-            until_due = self._next_moment() - time.time()
+            seconds = self._seconds_to_next_moment()
             try:
-                event = self._events.get(timeout=until_due) if until_due > 0 else self._keep_time
+                event = self._events.get(timeout=seconds) if seconds > 0 else self._keep_time
             except queue.Empty:
                 event = self._keep_time
             if event is None:
-                until_stored(self._give_up_resting, self._closing)
+                until_stored(self._runs.give_up_resting, self._closing)
                 return
-            until_stored(event, self._closing)
+            if not until_stored(event, self._closing):
+                # It may have been all that told of a free worker, or of a job for one.
+                self._look_again = time.monotonic() + _LOOK_AGAIN_SECONDS
 
-    def _next_moment(self) -> float:
+    def _seconds_to_next_moment(self) -> float:
         """When there is something to do, even if nothing happens until then."""
-        due = (outcome.ended for outcome in self._resting.values())
-        moments = (next(iter(self._uploads.values()), None), self._next_reservation, *due)
-        # Without an upload to wait for, the next one cannot be overdue any sooner.
-        latest = time.time() + self._upload_seconds
-        return min((moment for moment in moments if moment is not None), default=latest)
+        if self._look_again is not None:
+            return self._look_again - time.monotonic()  # not sooner: the fault may be in the timing
+        now = time.time()
+        moments = (self._uploads.next_overdue(now), self._next_reservation)
+        waits = [moment - now for moment in moments if moment is not None]
+        if (until_due := self._runs.seconds_to_next_due()) is not None:
+            waits.append(until_due)
+        return min(waits)
 
     def _keep_time(self) -> None:
         now = time.time()
+        if self._look_again is not None:
+            self._look_again = None
+            self._runs.dispatch()
         self._expire_uploads()
-        for job_id, outcome in list(self._resting.items()):
-            if outcome.ended is not None and outcome.ended <= now:
-                self._end(job_id, outcome)
-                del self._resting[job_id]
+        self._runs.end_rests()
         if self._next_reservation is not None and self._next_reservation <= now:
             self._next_reservation = self._line.next_reservation()
-            self._dispatch()
+            self._runs.dispatch()
             self._watchers.line_moved()
 
-    def _have_workers(self, workers: int) -> None:
-        self._line.set_workers(workers)
-        self._dispatch()
-        self._watchers.line_moved()
-
-    def _dispatch(self) -> None:
-        while not self._closing.is_set() and (job_id := self._line.take()) is not None:
-            try:
-                job = self._store.listed_job(job_id)
-            except BaseException:
-                self._line.give_back(job_id)  # when this is tried again, it is taken again
-                raise
-            if job is None or job.status != statuses.QUEUED:
-                self._line.ended(job_id)  # cancelled between two breaths
-                continue
-            self._engine.start(
-                job_id,
-                job.backend,
-                self._payloads.qobj_file(job_id),
-                self._payloads.result_file(job_id),
-                on_running=self._listener(self._began, job_id),
-                on_outcome=self._listener(self._ended, job_id),
-            )
-
-    def _listener(
-        self, handler: Callable[[str, _Told], None], job_id: str
-    ) -> Callable[[_Told], None]:
-        return lambda told: self._events.put(partial(handler, job_id, told))
-
-    def _began(self, job_id: str, at: float) -> None:
-        change = self._store.begin_run(job_id, at)
-        if change is None:
-            self._engine.cancel(job_id)
-            return
-        self._line.began(job_id, at)
-        self._publish(change)
-        self._watchers.line_moved()
-
-    def _ended(self, job_id: str, outcome: Outcome) -> None:
-        job = self._store.listed_job(job_id)
-        if job is not None and job.status == statuses.QUEUED and outcome.blameless:
-            # It never began: the engine has lost its workers, and will say when it has some.
-            self._line.give_back(job_id)
-            self._events.put(self._dispatch)
-        elif job is not None and (due := self._due(job, outcome)) is not None:
-            self._resting[job_id] = msgspec.structs.replace(outcome, ended=due)
-            self._line.rest(job_id)
-            self._events.put(self._dispatch)
-        else:
-            self._end(job_id, outcome)
-
-    def _due(self, job: StoredJob, outcome: Outcome) -> float | None:
-        """When the real device would have ended a job; None if that is past, or no matter."""
-        seconds = self._device_seconds(job)
-        if seconds is None or outcome.kind != "completed" or outcome.started is None:
-            return None
-        due = outcome.started + seconds
-        return due if due > time.time() and not job.final else None
-
-    def _device_seconds(self, job: StoredJob) -> float | None:
-        if not self._pacing.paced(job.backend):
-            return None
-        return float((job.summary or {}).get(ESTIMATED_SECONDS, JOB_SECONDS))
-
-    def _call_off_rest(self, job_id: str) -> None:
-        """A paced job was cancelled: its backend is free again."""
-        if (outcome := self._resting.get(job_id)) is not None:
-            self._end(job_id, outcome)
-            del self._resting[job_id]
-
-    def _give_up_resting(self) -> None:
-        """The service ends: what rests is RUNNING, and runs again at the next start."""
-        for job_id in self._resting:
-            self._settlement.put_back(job_id)
-
-    def _end(self, job_id: str, outcome: Outcome) -> None:
-        if outcome.seconds is not None:
-            self._metrics.ran(outcome.kind, outcome.seconds)
-        usual = outcome.kind == "completed" and job_id not in self._resting
-        self._line.ended(job_id, outcome.seconds if usual else None)
-        if outcome.kind == "completed":
-            self._dispatch()  # the worker need not wait until this is on disk
-        change = self._settlement.settle(job_id, outcome)
-        # It is stored: what fails from here on is tried again without settling it once more.
-        until_stored(partial(self._settled, job_id, change), self._closing)
-        self._events.put(self._dispatch)
-        self._watchers.line_moved()
-
-    def _settled(self, job_id: str, change: Change | None) -> None:
-        if change is None:
-            self._settlement.drop_result(job_id)
-            return
-        if change.status == statuses.QUEUED:
-            self._enqueue(change)
-        self._publish(change)
-
     def _expire_uploads(self) -> None:
-        now = time.time()
-        for job_id in [job_id for job_id, until in list(self._uploads.items()) if until <= now]:
+        for job_id in self._uploads.overdue(time.time()):
             change = self._store.move(job_id, statuses.CANCELLED, (statuses.CREATING,))
-            self._uploads.pop(job_id, None)
-            if change is None:
+            # It may have been accepted, and whoever asked for that got no answer.
+            accepted = None if change else entered(self._store, job_id, statuses.CREATED)
+            if not self._uploads.forget(job_id):
+                continue
+            if (entry := change or accepted) is None:
                 self._unfinished.discard(job_id)
             else:
-                self._publish(change)
+                self._publish(entry)
+            if accepted is not None:
+                self._validation.submit(job_id)
 
     # -- shared --------------------------------------------------------------------------------
 
@@ -329,7 +258,7 @@ class Dispatcher:
         # It is QUEUED in the store: a step that is tried again would not find it on its way.
         until_stored(partial(self._enqueue, change), self._closing)
         self._publish(change)
-        self._events.put(self._dispatch)
+        self._events.put(self._runs.dispatch)
 
     def _enqueue(self, change: Change) -> None:
         job = self._store.listed_job(change.job_id)

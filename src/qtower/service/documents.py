@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtower.service import statuses
-from qtower.service.conditions import JOB_KIND, RUN_MODE
+from qtower.service.fields import JOB_KIND, RUN_MODE
 from qtower.service.line import Place
 from qtower.service.qobjs import QobjSummary
 from qtower.service.records import StoredJob

@@ -9,7 +9,7 @@ from typing import Protocol
 from qtower.errors import ServiceError
 from qtower.service.engine import LocalEngine, Setups
 from qtower.service.limits import Limits
-from qtower.service.worker import Outcome
+from qtower.service.orders import Outcome
 
 
 class Engine(Protocol):
@@ -25,7 +25,19 @@ class Engine(Protocol):
         on_running: Callable[[float], None],
         on_outcome: Callable[[Outcome], None],
     ) -> None:
-        """Has the job simulated; returns at once. See `LocalEngine.start`."""
+        """Has the job simulated; returns at once.
+
+        Args:
+            job_id: Stands in the result.
+            device: The name of a backend of `qtower.service.devices`.
+            qobj_file: Its qobj, as `payloads.write` left it.
+            result_file: Where the result goes; it is there before the outcome says so.
+            on_running: Called with the time at which the simulation began.
+            on_outcome: Called exactly once. Both are called on the engine's thread.
+
+        Raises:
+            RuntimeError: The engine is closed.
+        """
 
     def cancel(self, job_id: str) -> None:
         """Ends the job now; its outcome is "cancelled" unless it had already ended."""
@@ -34,7 +46,7 @@ class Engine(Protocol):
         """Has `listener` called, from any thread, whenever `workers` has changed."""
 
     def close(self) -> None:
-        """Ends all jobs; those without an outcome end as "lost"."""
+        """Ends all jobs; those without an outcome end as "lost". Returns within 2 s."""
 
     @property
     def workers(self) -> int:
@@ -42,7 +54,7 @@ class Engine(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """Why no job runs although some might wait, in a sentence; None if all is well."""
+        """Why no job runs although some might wait, and what to do; None if all is well."""
 
 
 def open_engine(

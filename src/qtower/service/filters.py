@@ -11,23 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, literal_column
 
-from qtower.service.conditions import (
-    DATES,
-    ORDERABLE,
-    Condition,
-    FilterError,
-    is_by_key,
-    is_selective,
-    read_date,
-    read_where,
-)
-from qtower.service.schema import jobs
+from qtower.service import statuses
+from qtower.service.conditions import Condition, read_where
+from qtower.service.fields import DATES, ORDERABLE, FilterError, read_date
+from qtower.service.narrowing import family_of, is_by_key, statuses_within
+from qtower.service.schema import family, jobs
 
-PAGE_LIMIT = 50  # jobs in one answer, as IBM's service had it
+PAGE_LIMIT = 50  # jobs in one answer, as IBM's service had it,
+MOST_A_PAGE = 500  # and as many as a client may ask for
 
 _MAX_SKIP = 2**31
+_SHOWN = 100  # characters of what is not understood
 
 _NULLABLE = frozenset({"name", "shots"})  # nothing is less than anything, in every database
 
@@ -52,10 +48,16 @@ def parse_listing(text: str | None) -> Listing:
     """
     given = _decode(text) if text else {}
     where = given.get("where")
+    condition = None if where is None else read_where(where)
+    within = statuses_within(where)
+    common = family_of(within)
+    if condition is not None and common is not None:
+        # Said as the index has it, letter by letter.
+        condition = and_(family == literal_column(f"'{common}'"), condition)
     return Listing(
-        where=None if where is None else read_where(where),
-        order=_read_order(given.get("order"), lead_by_index=not is_selective(where)),
-        limit=min(_read_count(given, "limit") or PAGE_LIMIT, PAGE_LIMIT),
+        where=condition,
+        order=_read_order(given.get("order"), _dates_to_walk_by(where, within, common)),
+        limit=min(_read_count(given, "limit") or PAGE_LIMIT, MOST_A_PAGE),
         skip=_read_count(given, "skip"),
         fields=_read_fields(given.get("fields")),
         by_tag=is_by_key(where, "tags"),
@@ -78,23 +80,40 @@ def read_earlier_than(text: str | None, field: str) -> int | None:
     return read_date(field, condition["lt"])
 
 
-def _read_order(order: Any, lead_by_index: bool) -> tuple[ColumnElement[Any], ...]:
+def _dates_to_walk_by(where: Any, within: frozenset[str], common: str | None) -> frozenset[str]:
+    """The dates by whose index jobs may be found when they are wanted in that order.
+
+    Of few jobs among many it is cheaper to find them otherwise, and to sort them.
+    """
+    if is_by_key(where, "id") or is_by_key(where, "tags"):
+        return frozenset()
+    if statuses.COMPLETED in within:
+        return DATES
+    # The indexes by status and of a family of statuses have the creation date behind it.
+    return frozenset({"creationDate"}) if common or len(within) < 2 else frozenset()
+
+
+def _read_order(order: Any, walk_by: frozenset[str]) -> tuple[ColumnElement[Any], ...]:
     if not order:
         order = "creationDate DESC"
     texts = order.split(",") if isinstance(order, str) else order
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise FilterError("A filter's order is a text like 'creationDate DESC'")
-    columns = [_read_order_part(text, lead_by_index) for text in texts]
+    if len(texts) > len(ORDERABLE):
+        raise FilterError(f"Jobs are ordered by at most {len(ORDERABLE)} fields")
+    columns = [_read_order_part(text, walk_by) for text in texts]
+    if any(text.split()[:1] == ["creationDate"] for text in texts):
+        return tuple(columns)  # said twice, SQLite would take the index by date for the only way
     # The creation date is unique: with it at the end, pages are stable under any order.
     return (*columns, jobs.c.created.desc())
 
 
-def _read_order_part(text: str, lead_by_index: bool) -> ColumnElement[Any]:
+def _read_order_part(text: str, walk_by: frozenset[str]) -> ColumnElement[Any]:
     field, _, direction = text.strip().partition(" ")
     column = ORDERABLE.get(field)
     if column is None or direction.strip().upper() not in ("", "ASC", "DESC"):
-        raise FilterError(f"Jobs cannot be ordered by {text.strip()!r}")
-    key = column + 0 if field in DATES and not lead_by_index else column  # no index has a sum
+        raise FilterError(f"Jobs cannot be ordered by {text.strip()[:_SHOWN]!r}")
+    key = column + 0 if field in DATES - walk_by else column  # no index has a sum
     if direction.strip().upper() == "DESC":
         return key.desc().nulls_last() if field in _NULLABLE else key.desc()
     return key.asc().nulls_first() if field in _NULLABLE else key.asc()

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import TimeoutError
 
 
 class _Group:
@@ -58,10 +59,14 @@ class GroupCommit:
 
     Args:
         begin: Opens a transaction, as a context manager that commits at its end.
+        patience: Seconds that a writer waits for its turn.
     """
 
-    def __init__(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
+    def __init__(
+        self, begin: Callable[[], AbstractContextManager[Connection]], patience: float = 10.0
+    ) -> None:
         self._begin = begin
+        self._patience = patience
         self._change = threading.Condition()
         self._busy = False  # a writer has its turn, or a commit is under way
         self._coming = 0  # writers who wait for a turn
@@ -78,6 +83,7 @@ class GroupCommit:
 
         Raises:
             SQLAlchemyError: It was not kept, and nothing of it.
+            TimeoutError: SQLAlchemy's; its turn did not come in time.
         """
         group = self._join()
         try:
@@ -89,16 +95,27 @@ class GroupCommit:
     def _join(self) -> _Group:
         with self._change:
             self._coming += 1
-            self._change.wait_for(lambda: not self._busy)
+            came_in = self._change.wait_for(lambda: not self._busy, self._patience)
             self._coming -= 1
-            if self._group is None:
-                try:
-                    self._group = _Group(self._begin())
-                except BaseException:
-                    self._change.notify_all()
-                    raise
+            if not came_in:
+                self._change.notify_all()  # somebody may have waited for us to come along
+                raise TimeoutError("the database is busy, or away")
             self._busy = True
-            return self._group
+            group = self._group
+        # Not behind the lock: a database that is away is long in saying so.
+        return group or self._begun()
+
+    def _begun(self) -> _Group:
+        try:
+            group = _Group(self._begin())
+        except BaseException:
+            with self._change:
+                self._busy = False
+                self._change.notify_all()
+            raise
+        with self._change:
+            self._group = group
+        return group
 
     def _await_commit(self, group: _Group) -> None:
         with self._change:

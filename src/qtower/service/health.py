@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -13,6 +15,25 @@ from qtower.service.core import Core
 from qtower.service.metrics import Now
 
 _DATABASE_SECONDS = 5.0
+
+
+class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the service is: "ok"; "degraded": it takes jobs, but cannot run any now; "failing"."""
+
+    status: Literal["ok", "degraded", "failing"]
+    reason: str | None = None  # in words, with what to do
+
+
+async def condition(core: Core) -> Condition:
+    """Returns how the service is, for everybody to read."""
+    if (reason := await ailment(core)) is not None:
+        return Condition(status="failing", reason=reason)
+    if (trouble := core.dispatcher.trouble) is not None:
+        # Who is not signed in need not learn where the cluster is.
+        address = core.settings.scheduler.address or "the cluster"
+        public = trouble.replace(f" at {address}", "").replace(address, "ADDRESS")
+        return Condition(status="degraded", reason=public)
+    return Condition(status="ok")
 
 
 async def ailment(core: Core) -> str | None:
@@ -25,6 +46,15 @@ async def ailment(core: Core) -> str | None:
         return "The database does not answer"
     except SQLAlchemyError:
         return "The database refuses to answer; the service's log says why"
+    if not core.store.in_place:
+        return (
+            "The database's file was removed or replaced while the service runs; "
+            "stop the service, put the file back, and start it again"
+        )
+    if not core.payloads.usable:
+        return "The directory of qobjs and results is gone or cannot be written"
+    if core.payloads.full:
+        return "The disk of qobjs and results is full; jobs that were taken wait for room"
     return None
 
 
@@ -35,6 +65,7 @@ def present(core: Core) -> Now:
         queues=queues(core),
         workers=core.dispatcher.workers,
         healthy=core.dispatcher.lives,
+        able=core.dispatcher.trouble is None,
     )
 
 

@@ -164,9 +164,11 @@ class Line:
             self._resting.discard(job_id)
             self._free_device(job_id)
             self._order = None
+            if run is None:
+                return  # it was told before
             if run_seconds is not None:
                 self._learn(run_seconds)
-            if run is not None and run.since is not None:
+            if run.since is not None:
                 now = time.time()
                 self._share.add(run.owner, now - run.since, now)
 

@@ -26,6 +26,7 @@ from qtower import paths
 from qtower.errors import ServiceError
 from qtower.service import asking, notes
 from qtower.service.notes import Note
+from qtower.surroundings import for_strangers
 
 IDLE_SECONDS = 30 * 60
 """How long the service stays when it has no unfinished job and nobody asks it anything."""
@@ -35,7 +36,6 @@ READY_LINE = "qtower service listening on "
 
 _POLL_SECONDS = 0.05
 _LOG_LIMIT = 5_000_000  # bytes; a longer log is set aside at the next start
-_SECRET_VARIABLES = ("QTOWER_TOKEN", "QE_TOKEN")
 
 
 class LocalService(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +84,13 @@ def status() -> LocalService | None:
     return _service(note, token, started=False)
 
 
-def silent_process() -> int | None:
-    """The process id of a service that lives but does not answer: it starts, ends, or hangs."""
-    note = _live_note()
-    return note.pid if note is not None else None
+def running(data_dir: Path | None = None) -> Note | None:
+    """Returns the note of the service that uses a data directory, whether or not it answers.
+
+    Args:
+        data_dir: The user's own service's if None. Nothing is made or changed in it.
+    """
+    return _live_note() if data_dir is None else notes.read(notes.note_file(data_dir))
 
 
 def stop(timeout: float = 5) -> bool:
@@ -196,9 +199,6 @@ def _start() -> Note:
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     _make_token()
-    environment = {
-        name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES
-    }
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         offset = os.fstat(descriptor).st_size
@@ -212,7 +212,7 @@ def _start() -> Note:
             stdout=descriptor,
             stderr=descriptor,
             cwd="/",
-            env=environment,
+            env=for_strangers(),
             umask=0o077,
             start_new_session=True,
         )

@@ -24,7 +24,8 @@ class Now:
     jobs: Mapping[str, int]  # by status
     queues: Mapping[str, int]  # by backend: who waits
     workers: int
-    healthy: bool
+    healthy: bool  # the queue is at work
+    able: bool = True  # jobs can run: the engine has what it needs
 
 
 class Metrics:
@@ -62,7 +63,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).observe(seconds)
 
     def ran(self, outcome: str, seconds: float) -> None:
-        """A job ran for so long; `outcome` is the kind of `worker.Outcome`."""
+        """A job ran for so long; `outcome` is the kind of `orders.Outcome`."""
         self._runs.labels(outcome).observe(seconds)
 
     def changed(self, status: str) -> None:
@@ -93,6 +94,9 @@ class _Present(Collector):
         yield GaugeMetricFamily("qtower_workers", "Jobs that run at once", value=now.workers)
         yield GaugeMetricFamily(
             "qtower_healthy", "1 if the queue is at work", value=float(now.healthy)
+        )
+        yield GaugeMetricFamily(
+            "qtower_able", "0 while all jobs wait for a cluster", value=float(now.able)
         )
 
 

@@ -44,5 +44,18 @@ def _note_what_was_removed(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN payloads_removed BIGINT")
 
 
-_STEPS: tuple[Callable[[Connection], None], ...] = (_note_what_was_removed,)
+def _index_by_family(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        'CREATE INDEX jobs_by_family ON jobs ("user", hub, group_name, project, (CASE'
+        " WHEN status IN ('CREATING', 'CREATED', 'VALIDATING', 'VALIDATED', 'QUEUED', 'RUNNING')"
+        " THEN 'live'"
+        " WHEN status IN ('ERROR_CREATING_JOB', 'ERROR_VALIDATING_JOB', 'ERROR_RUNNING_JOB')"
+        " THEN 'failed' ELSE 'ended' END), created)"
+    )
+
+
+_STEPS: tuple[Callable[[Connection], None], ...] = (
+    _note_what_was_removed,
+    _index_by_family,
+)
 """The step at index N leads from version N + 1 to version N + 2."""

@@ -15,21 +15,23 @@ import msgspec
 import psutil
 
 from qtower.paths import write_private
-from qtower.processes import is_running
+from qtower.processes import process_lives, process_name
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """One process of the service."""
 
     pid: int
-    created: float  # when the process began, so that a reused process id is noticed
+    created: float  # when the process began, in seconds since 1970
+    name: str = ""  # of the process, so that a reused process id is noticed
     log_offset: int = 0  # where its part of the log begins
     url: str = ""  # empty until it listens
+    certificate: str = ""  # SHA-256 of the one it shows, if it speaks https
 
     @property
     def lives(self) -> bool:
         """True if the process is still the one for which this was written."""
-        return is_running(self.pid, self.created)
+        return process_lives(self.name or f"{self.pid}:{self.created}")
 
 
 def note_file(data_dir: Path) -> Path:
@@ -42,14 +44,20 @@ def token_file(data_dir: Path) -> Path:
     return data_dir / "token"
 
 
-def of_process(pid: int, *, log_offset: int = 0, url: str = "") -> Note:
+def of_process(pid: int, *, log_offset: int = 0, url: str = "", certificate: str = "") -> Note:
     """Returns a note of a process that lives.
 
     Raises:
         psutil.NoSuchProcess: It does not.
     """
-    created = psutil.Process(pid).create_time()
-    return Note(pid=pid, created=created, log_offset=log_offset, url=url)
+    return Note(
+        pid=pid,
+        created=psutil.Process(pid).create_time(),
+        name=process_name(pid),
+        log_offset=log_offset,
+        url=url,
+        certificate=certificate,
+    )
 
 
 def write(file: Path, note: Note) -> None:
@@ -61,16 +69,16 @@ def read(file: Path) -> Note | None:
     """Returns the note in `file` if its process lives."""
     try:
         note = msgspec.json.decode(file.read_bytes(), type=Note)
-    except (FileNotFoundError, msgspec.MsgspecError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, ValueError):
         return None
     return note if note.lives else None
 
 
 @contextlib.contextmanager
-def noted(data_dir: Path, url: str) -> Iterator[None]:
+def noted(data_dir: Path, url: str, certificate: str = "") -> Iterator[None]:
     """Keeps a note of this process while it serves at `url`."""
     file = note_file(data_dir)
-    write(file, of_process(os.getpid(), url=url))
+    write(file, of_process(os.getpid(), url=url, certificate=certificate))
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from qtower.service.devices import Device
+from qtower.service.qobjs import InvalidQobj
 from qtower.service.settings import BackendSettings
 
 JOB_SECONDS = 2.0
@@ -27,6 +28,8 @@ _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _MICROSECOND = 1e-6
 _NANOSECOND = 1e-9
 _DEFAULT_SHOTS = 1024
+_LARGEST = 10_000_000  # bytes
+_TOO_LONG = 8019  # IBM API: "The schedule is too long"
 _LONGEST = 30 * 24 * 3600.0  # a qobj may say what it likes
 
 Json = dict[str, Any]
@@ -55,14 +58,37 @@ class Pacing:
         return backend in self._devices
 
     def run_seconds(self, backend: str, qobj: bytes) -> float | None:
-        """Returns how long a job (a valid qobj, as JSON) takes there; None if it is not paced."""
+        """Returns how long a job (a valid qobj, as JSON) takes there; None if it is not paced.
+
+        Raises:
+            InvalidQobj: An experiment is larger than that of any device.
+        """
         device = self._devices.get(backend)
         if device is None:
             return None
         if backend not in self._lengths:
             self._lengths[backend] = _Lengths(device)
-        document: Json = msgspec.json.decode(qobj)
+        outline = msgspec.json.decode(qobj, type=_Outline)
+        document: Json = {
+            "type": outline.type,
+            "config": _decoded(outline.config),
+            "experiments": map(_decoded, outline.experiments),
+        }
         return device_seconds(document, device, self._lengths[backend])
+
+
+class _Outline(msgspec.Struct):
+    type: str
+    config: msgspec.Raw
+    experiments: list[msgspec.Raw]
+
+
+def _decoded(part: msgspec.Raw) -> Any:
+    """One part at a time: as objects, a qobj takes many times the memory of its text."""
+    if memoryview(part).nbytes > _LARGEST:
+        message = f"A device takes no experiment or config of more than {_LARGEST:,} bytes"
+        raise InvalidQobj(message, _TOO_LONG)
+    return msgspec.json.decode(part)
 
 
 class _Lengths:

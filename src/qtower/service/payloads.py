@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import re
 import secrets
@@ -10,11 +12,24 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 _JOB_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 # Level 1 takes a tenth of the time of the default level and packs counts almost as tightly.
 _LEVEL = 1
+
+ROOM_SECONDS = 5.0
+"""How often it is tried again to write what a full disk did not take."""
+
+_LEAST_ROOM = 1_000_000  # bytes
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+logger = logging.getLogger(__name__)
+
+_READ = 64 * 1024  # bytes of a file at once
+_PIECE = 128 * 1024  # bytes of a payload at once: thousands may be on their way
 
 
 class Payloads:
@@ -49,10 +64,98 @@ class Payloads:
         self.qobj_file(job_id).unlink(missing_ok=True)
         self.result_file(job_id).unlink(missing_ok=True)
 
+    @property
+    def usable(self) -> bool:
+        """Whether the directory is there and takes files."""
+        return os.access(self._directory, os.W_OK | os.X_OK)
+
+    @property
+    def full(self) -> bool:
+        """Whether its disk has no room that is worth speaking of."""
+        disk = os.statvfs(self._directory)
+        return disk.f_bavail * disk.f_frsize < _LEAST_ROOM
+
+    def remove_leftovers(self, before: float) -> int:
+        """Removes what was being written, last at `before`, by a service that was killed.
+
+        Args:
+            before: Seconds since 1970 UTC.
+
+        Returns:
+            How many files.
+        """
+        removed = 0
+        with os.scandir(self._directory) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and entry.stat().st_mtime < before:
+                    Path(entry.path).unlink(missing_ok=True)
+                    removed += 1
+        return removed
+
     def _file(self, job_id: str, kind: str) -> Path:
         if not _JOB_ID.match(job_id):
             raise ValueError("a job id is 24 hex digits")
         return self._directory / f"{job_id}.{kind}.z"
+
+
+class Incoming:
+    """A payload that comes in pieces, written beside its place until all of it is there.
+
+    Args:
+        path: Its place.
+        compressed: Another machine's `write` has compressed it already.
+    """
+
+    def __init__(self, path: Path, *, compressed: bool = False) -> None:
+        self.size = 0  # bytes that came
+        self._path = path
+        self._beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        self._compressor = None if compressed else zlib.compressobj(_LEVEL)
+        self._file: BinaryIO | None = None
+
+    def add(self, piece: bytes) -> None:
+        """Takes the next piece.
+
+        Raises:
+            OSError: The disk is full, or the directory is gone.
+        """
+        self.size += len(piece)
+        self._write(self._compressor.compress(piece) if self._compressor else piece)
+
+    @contextlib.contextmanager
+    def complete(self) -> Iterator[Callable[[], object]]:
+        """All has come; gives what puts it in its place.
+
+        In the end it is in place, on disk; or, if nothing has put it there, gone.
+
+        Raises:
+            OSError: The disk is full, or the directory is gone.
+        """
+        try:
+            file = self._write(self._compressor.flush() if self._compressor else b"")
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            yield partial(os.replace, self._beside, self._path)
+        finally:
+            self.discard()
+        _sync_directory(self._path.parent)
+
+    def discard(self) -> None:
+        """Forgets what is not in its place."""
+        if self._file is None:
+            return
+        with contextlib.suppress(OSError):  # of a full disk, with what was still to be written
+            self._file.close()
+        self._file = None
+        self._beside.unlink(missing_ok=True)
+
+    def _write(self, content: bytes) -> BinaryIO:
+        if self._file is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            self._file = os.fdopen(os.open(self._beside, flags, 0o600), "wb")
+        self._file.write(content)
+        return self._file
 
 
 def write(path: Path, content: bytes) -> None:
@@ -61,42 +164,37 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: The disk is full, or the directory is gone.
     """
-    with written_beside(path, content) as put_in_place:
-        put_in_place()
+    _write_whole(Incoming(path), content)
+
+
+def room_for(write: Callable[[], None]) -> bool:
+    """Writes; False, and nothing is written, if the disk is full. A finished job waits for room.
+
+    Raises:
+        OSError: It fails otherwise.
+    """
+    try:
+        write()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        logger.error("no room for a result: %s; the job waits", error.strerror)
+        return False
+    return True
 
 
 def write_compressed(path: Path, content: bytes) -> None:
     """As `write`, of what another machine's `write` has compressed already."""
-    with _beside(path, content) as put_in_place:
-        put_in_place()
+    _write_whole(Incoming(path, compressed=True), content)
 
 
-def written_beside(
-    path: Path, content: bytes
-) -> contextlib.AbstractContextManager[Callable[[], object]]:
-    """Writes `content`, compressed, beside `path`; gives what puts it in its place.
-
-    In the end it is in place, on disk; or, if nothing has put it there, gone.
-
-    Raises:
-        OSError: The disk is full, or the directory is gone.
-    """
-    return _beside(path, zlib.compress(content, _LEVEL))
-
-
-@contextlib.contextmanager
-def _beside(path: Path, compressed: bytes) -> Iterator[Callable[[], object]]:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_whole(incoming: Incoming, content: bytes) -> None:
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(compressed)
-            file.flush()
-            os.fsync(file.fileno())
-        yield partial(os.replace, beside, path)
+        incoming.add(content)
+        with incoming.complete() as put_in_place:
+            put_in_place()
     finally:
-        beside.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+        incoming.discard()
 
 
 def read(path: Path) -> bytes:
@@ -110,6 +208,28 @@ def read(path: Path) -> bytes:
         return zlib.decompress(path.read_bytes())
     except zlib.error as error:
         raise OSError(f"{path.name} is damaged") from error
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """Yields the content of a payload file, of any size in little memory: 128 kB at most at once.
+
+    Raises:
+        FileNotFoundError: There is none.
+        OSError: It cannot be read, or is damaged.
+    """
+    decompressor = zlib.decompressobj()
+    with path.open("rb") as file:
+        try:
+            while compressed := file.read(_READ):
+                while compressed:
+                    yield decompressor.decompress(compressed, _PIECE)
+                    compressed = decompressor.unconsumed_tail
+            if rest := decompressor.flush():
+                yield rest
+        except zlib.error as error:
+            raise OSError(f"{path.name} is damaged") from error
+    if not decompressor.eof:
+        raise OSError(f"{path.name} is damaged")
 
 
 def _sync_directory(directory: Path) -> None:

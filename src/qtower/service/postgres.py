@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from qtower.errors import StorageError
 from qtower.service import database
-from qtower.service.conditions import FilterError
+from qtower.service.fields import FilterError
 from qtower.service.migrations import migrate
 from qtower.service.schema import SCHEMA_VERSION
 
@@ -56,6 +56,7 @@ _TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
 _FATE = "SELECT pg_xact_status(%s::xid8)"
 _FATE_SECONDS = 60.0
 _RETRY_SECONDS = 0.2
+_SILENT_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,11 @@ class PostgresDatabase:
             self.close()
             raise
 
+    @property
+    def in_place(self) -> bool:
+        """Its files are its server's business."""
+        return True
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is on the server's disk when the block has ended.
@@ -106,7 +112,7 @@ class PostgresDatabase:
                 raise
             try:
                 transaction.commit()
-            except OperationalError:
+            except DBAPIError:  # the driver has no one word for a connection that was cut
                 lost = connection.invalidated and number is not None
                 connection.close()
                 if not lost or not self._was_committed(str(number)):
@@ -169,12 +175,34 @@ def _engine(url: URL, connections: int) -> Engine:
         connect_args=_CONNECT_OPTIONS,
     )
 
+    silence = _Silence()
+    event.listen(engine, "do_connect", silence.connect)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.execute(_PREPARE)
         connection.commit()
 
     return engine
+
+
+class _Silence:
+    """A server that does not even refuse: its silence is waited for once, not by each in turn."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def connect(self, dialect: Dialect, _record: Any, place: Any, options: Any) -> Any:
+        """Connects, unless it was found a moment ago that nobody answers."""
+        began = time.monotonic()
+        if began < self._until:
+            raise psycopg.OperationalError("the server did not answer a moment ago")
+        try:
+            return dialect.connect(*place, **options)
+        except psycopg.OperationalError:
+            if time.monotonic() - began > _RETRY_SECONDS:
+                self._until = time.monotonic() + _SILENT_SECONDS
+            raise
 
 
 def _take_lock(connection: Any, _record: Any) -> None:

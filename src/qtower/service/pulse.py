@@ -22,8 +22,9 @@ from qtower.service.devices import Device
 from qtower.service.instructions import BadInstruction
 from qtower.service.pulse_models import PulseModel, calibrated_strength
 from qtower.service.pulse_noise import PulseNoise
-from qtower.service.pulse_programs import PulseProgram, PulseReader, Samples
+from qtower.service.pulse_programs import PulseProgram, PulseReader
 from qtower.service.pulse_readout import Levels, Measurement, counted, sample_levels, scattered
+from qtower.service.pulse_shapes import Samples
 
 MOST_QUBITS = 3
 """A schedule may drive as many qubits: 27 levels, about 1 ms a sample."""

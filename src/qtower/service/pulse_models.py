@@ -23,7 +23,8 @@ from scipy.optimize import linear_sum_assignment
 
 from qtower.service.devices import Device
 from qtower.service.instructions import BadInstruction
-from qtower.service.pulse_programs import PulseReader, Samples, control_frequency
+from qtower.service.pulse_programs import PulseReader, control_frequency
+from qtower.service.pulse_shapes import Samples
 
 _CUTOFF = 1.5  # of the highest carrier: above it are the terms that turn at the sum of two
 _KEPT = 512  # propagators: pulses recur within an experiment, and in the others of its sweep

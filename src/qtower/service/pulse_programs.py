@@ -11,21 +11,16 @@ OpenPulse Experiments", 2018) for the instructions of a qobj; the documentation 
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
-from qiskit.pulse.exceptions import PulseError
-from qiskit.qobj.converters.pulse_instruction import ParametricPulseShapes
 
 from qtower.service.devices import Device
 from qtower.service.instructions import BadInstruction
+from qtower.service.pulse_shapes import Samples, library_of, parametric_samples, shown, whole
 
-LONGEST_PULSE = 65_536  # samples: 14.6 us at 4.5 samples a nanosecond
 _LONGEST_SCHEDULE = 45_000_000  # samples: 10 ms
 _MOST_SLOTS = 128
 
@@ -35,21 +30,17 @@ _NO_FREQUENCY = 8000  # "Channel {}{} lo setting: {} is not within acceptable ra
 _NOT_MAPPED = 8001  # "Qubits {} in measurement are not mapped."
 _CONDITIONAL = 8013  # "This backend does not support conditional pulses."
 _TOO_LATE = 8019  # "Final channel time exceeds max time"
-_TOO_LONG = 8022  # "Pulse {} has too many samples ({} > {})."
 _NO_INTEGER = 8023  # "{0} should be a positive integer."
 _SECOND_ACQUIRE = 8024  # "At most one acquire currently supported per acquisition channel."
 _NO_QUBIT = 8026  # "Supplied qubits ({0}) in acquire are not valid."
 _NO_CHANNEL = 8027  # "Channel specified: {} is not available."
 _OVERLAP = 8035  # "Instruction {0} at timestep {1}dt overlaps with ..."
-_TOO_STRONG = 8041  # "An amplitude was requested with a norm of greater than 1."
 _BAD_PULSE = 8042  # "The input pulse had some parameters which were not validated."
 
 _CHANNEL = re.compile(r"([dmu])(0|[1-9]\d{0,3})")
 _NOT_PLAYED = frozenset({"delay", "snapshot"})  # times are absolute: a delay says nothing more
-_STRONGEST = 1 + 1e-6  # samples are rounded on their way
 
 Json: TypeAlias = dict[str, Any]
-Samples: TypeAlias = npt.NDArray[np.complex128]
 
 
 class PulseProgram(msgspec.Struct, frozen=True):
@@ -109,7 +100,7 @@ class PulseReader:
     ) -> None:
         self._device = device
         self._dt: float = device.configuration["dt"]
-        self._library = _library(library)
+        self._library = library_of(library)
         self._drives = self._checked_oscillators(oscillators)
 
     def read(self, experiment: Json) -> PulseProgram:
@@ -179,11 +170,11 @@ class PulseReader:
             frequency = frame.frequency + _number(instruction["frequency"])
             self._tune(frame, frequency, channel, start)
         elif name == "parametric_pulse":
-            return _parametric(instruction)
+            return parametric_samples(instruction)
         elif name in self._library:
             return self._library[name]
         else:
-            message = f"Instruction {_shown(name)} is not supported"
+            message = f"Instruction {shown(name)} is not supported"
             raise BadInstruction(message, _UNKNOWN_INSTRUCTION)
         return None
 
@@ -206,7 +197,7 @@ class PulseReader:
         name = instruction["ch"]
         match = _CHANNEL.fullmatch(name)
         if match is None:
-            raise BadInstruction(f"Channel {_shown(name)} is not valid", _NO_CHANNEL)
+            raise BadInstruction(f"Channel {shown(name)} is not valid", _NO_CHANNEL)
         configuration = self._device.configuration
         count = configuration["n_uchannels" if match[1] == "u" else "n_qubits"]
         if int(match[2]) >= count:
@@ -247,9 +238,9 @@ class PulseReader:
                 raise BadInstruction("Qubits in a measurement are not mapped", _NOT_MAPPED)
             times.add(_time(instruction["t0"]))
             for qubit, slot in zip(qubits, memory, strict=True):
-                if not _whole(qubit) or not 0 <= qubit < n_qubits:
+                if not whole(qubit) or not 0 <= qubit < n_qubits:
                     raise BadInstruction("A qubit in an acquire is not valid", _NO_QUBIT)
-                if not _whole(slot) or not 0 <= slot < _MOST_SLOTS:
+                if not whole(slot) or not 0 <= slot < _MOST_SLOTS:
                     raise BadInstruction("A memory slot in an acquire is not valid", _NOT_MAPPED)
                 if qubit in slots:
                     message = f"Qubit {qubit} is acquired more than once"
@@ -269,72 +260,12 @@ def control_frequency(device: Device, index: int, drives: list[float]) -> float:
     return float(sum(drives[part["q"]] * _real(part["scale"]) for part in oscillators))
 
 
-def _library(items: list[Json]) -> Mapping[str, Samples]:
-    pulses = {}
-    for index, item in enumerate(items):
-        try:
-            parts = np.asarray(item["samples"], dtype=float)
-        except (TypeError, ValueError):
-            parts = np.empty(0)
-        if parts.ndim != 2 or parts.shape[1] != 2 or not len(parts):
-            message = f"Pulse {index} of the pulse library has no samples of the form [re, im]"
-            raise BadInstruction(message, _BAD_PULSE)
-        what = f"Pulse {index} of the pulse library"
-        pulses[str(item["name"])] = _checked(parts[:, 0] + 1j * parts[:, 1], what)
-    return pulses
-
-
-def _parametric(instruction: Json) -> Samples:
-    """The samples of a pulse that is given by its shape, as Qiskit defines that shape."""
-    name = str(instruction["pulse_shape"])
-    shape = _shown(name)
-    parameters = dict(instruction["parameters"])
-    duration = parameters.get("duration")
-    if not _whole(duration) or duration < 1:
-        raise BadInstruction(f"The duration of a {shape} pulse is not valid", _NO_INTEGER)
-    if duration > LONGEST_PULSE:
-        message = f"A {shape} pulse has more than {LONGEST_PULSE} samples"
-        raise BadInstruction(message, _TOO_LONG)
-    try:
-        _set_amplitude(parameters)
-        pulse = ParametricPulseShapes.to_type(name)(**parameters)
-        samples = np.asarray(pulse.get_waveform().samples, dtype=complex)
-    except PulseError as error:
-        message = f"A {shape} pulse is not valid: {_shown(error.message, 160).rstrip('.')}"
-        raise BadInstruction(message, _BAD_PULSE) from None
-    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
-        raise BadInstruction(f"A {shape} pulse is not valid", _BAD_PULSE) from None
-    return _checked(samples, f"A {shape} pulse")
-
-
-def _set_amplitude(parameters: Json) -> None:
-    """A qobj's amplitude is complex; Qiskit's shapes take its size and its angle."""
-    amplitude = parameters.get("amp")
-    if isinstance(amplitude, list):
-        value = complex(*amplitude)
-        amplitude = abs(value)
-        parameters["amp"], parameters["angle"] = amplitude, math.atan2(value.imag, value.real)
-    if amplitude is not None and not abs(amplitude) <= _STRONGEST:
-        raise BadInstruction("A pulse has an amplitude above 1", _TOO_STRONG)
-
-
-def _checked(samples: Samples, what: str) -> Samples:
-    if len(samples) > LONGEST_PULSE:
-        message = f"{what} has more than {LONGEST_PULSE} samples"
-        raise BadInstruction(message, _TOO_LONG)
-    if not np.isfinite(samples).all():
-        raise BadInstruction(f"{what} has samples that are not numbers", _BAD_PULSE)
-    if np.abs(samples).max() > _STRONGEST:
-        raise BadInstruction(f"{what} has an amplitude above 1", _TOO_STRONG)
-    return samples
-
-
 def _sets_frame(instruction: Json) -> bool:
     return instruction["name"] in ("fc", "setp", "setf", "shiftf")
 
 
 def _time(value: Any) -> int:
-    if not _whole(value) or value < 0:
+    if not whole(value) or value < 0:
         raise BadInstruction("The time of an instruction is not a whole number", _NO_INTEGER)
     if value > _LONGEST_SCHEDULE:
         message = f"The schedule is longer than {_LONGEST_SCHEDULE} dt"
@@ -347,15 +278,6 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
         raise BadInstruction("A phase or a frequency is not a number", _BAD_PULSE)
     return float(value)
-
-
-def _shown(value: Any, most: int = 40) -> str:
-    """A qobj's word for a message to its sender: short, on one line, without control characters."""
-    return "".join(character for character in str(value)[:most] if character.isprintable())
-
-
-def _whole(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _real(scale: Any) -> float:

@@ -1,13 +1,14 @@
 """Checks a qobj against a backend's configuration before it is queued.
 
 Only what the check needs is decoded, by type: a qobj of many megabytes costs milliseconds, and
-its config, in which programs put what they like, is never shown. The codes are those that the IBM
-Quantum API used for the same faults.
+its config, in which programs put what they like, is never shown. Instructions, and whatever else
+there may be millions of, are passed over as they stand: as objects they would take fifty times the
+memory of their text. The codes are those that the IBM Quantum API used for the same faults.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import threading
 
 import msgspec
 
@@ -23,8 +24,11 @@ _TOO_FEW_SHOTS = 6001
 _TOO_FEW_EXPERIMENTS = 6003
 _NO_SUCH_MEASUREMENT = 8009
 _NO_TYPE = 8033
+_NO_CALIBRATIONS = 8011  # "Pulse experiments are not supported on this system."
 
 _DEFAULT_SHOTS = 1024
+_NAME_LENGTH = 200  # characters of an experiment's name that are kept
+_MOST_EXPERIMENTS = 100_000  # more are not counted
 _POINTS = 1  # the measurement level of points in the IQ plane
 _COUNTS = 2  # the measurement level of QASM experiments: discriminated outcomes
 
@@ -34,7 +38,7 @@ class QobjSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str  # "QASM" or "PULSE"
     experiments: int
-    names: list[str]  # of the experiments, in order; "" where one has none
+    names: list[str]  # of the experiments, in order, cut to 200 characters; "" where one has none
     shots: int
     memory: bool
     qubits: int  # of its widest experiment; 0 where the qobj does not say
@@ -55,19 +59,36 @@ class InvalidQobj(Exception):  # noqa: N818 (named as the API names the fault)
         self.summary: QobjSummary | None = None
 
 
+class _Gate(msgspec.Struct):
+    name: str = ""
+    qubits: list[int] = []
+
+
+class _Calibrations(msgspec.Struct):
+    gates: list[_Gate] = []
+
+
 class _Size(msgspec.Struct):
     n_qubits: int | None = None
+    calibrations: _Calibrations | None = None
 
 
 class _Header(msgspec.Struct):
-    name: Any = None
+    name: msgspec.Raw = msgspec.Raw()
     n_qubits: int | None = None
 
 
 class _Experiment(msgspec.Struct):
-    instructions: list[msgspec.Raw]
+    instructions: msgspec.Raw
     header: _Header | None = None
     config: _Size | None = None
+
+    def __post_init__(self) -> None:
+        if bytes(memoryview(self.instructions)[:1]) != b"[":
+            raise ValueError("Expected `array` of instructions")
+        _counted.experiments += 1
+        if _counted.experiments > _MOST_EXPERIMENTS:
+            raise ValueError(f"More than {_MOST_EXPERIMENTS:,} experiments")
 
 
 class _Config(msgspec.Struct):
@@ -75,6 +96,7 @@ class _Config(msgspec.Struct):
     memory: bool | None = None
     meas_level: int | None = None
     n_qubits: int | None = None
+    calibrations: _Calibrations | None = None
 
 
 class _Qobj(msgspec.Struct):
@@ -83,6 +105,13 @@ class _Qobj(msgspec.Struct):
     type: str | None = None
 
 
+class _Counted(threading.local):
+    """What the decoder has made so far, of one qobj: it is to stop, not to fill the memory."""
+
+    experiments = 0
+
+
+_counted = _Counted()
 _DECODER = msgspec.json.Decoder(_Qobj)
 
 
@@ -96,6 +125,7 @@ def check_qobj(raw: bytes, device: Device) -> QobjSummary:
     summary = _summary(qobj)
     try:
         _check_kind(summary, device)
+        _check_calibrations(qobj)
         _check_limits(summary, device)
     except InvalidQobj as error:
         error.summary = summary
@@ -104,12 +134,13 @@ def check_qobj(raw: bytes, device: Device) -> QobjSummary:
 
 
 def _decode(raw: bytes) -> _Qobj:
+    _counted.experiments = 0
     try:
         return _DECODER.decode(raw)
     except msgspec.ValidationError as error:
         # The decoder names types and places, never a value.
         raise InvalidQobj(f"Qobj does not conform to the schema: {error}", _NOT_A_QOBJ) from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise InvalidQobj("Qobj is not valid JSON", _NOT_A_QOBJ) from None
 
 
@@ -129,8 +160,13 @@ def _summary(qobj: _Qobj) -> QobjSummary:
 
 
 def _name(experiment: _Experiment) -> str:
-    name = experiment.header.name if experiment.header else None
-    return name if isinstance(name, str) else ""
+    raw = bytes(experiment.header.name) if experiment.header else b""
+    if not raw.startswith(b'"'):
+        return ""
+    try:
+        return msgspec.json.decode(raw, type=str)[:_NAME_LENGTH]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidQobj("Qobj is not valid JSON", _NOT_A_QOBJ) from None
 
 
 def _qubits(experiment: _Experiment, config: _Config) -> int:
@@ -162,6 +198,23 @@ def _check_kind(summary: QobjSummary, device: Device) -> None:
             f"Measurement level {summary.meas_level} is not supported for circuits; "
             f"level {_COUNTS} is",
             _NO_SUCH_MEASUREMENT,
+        )
+
+
+def _check_calibrations(qobj: _Qobj) -> None:
+    """Circuits may bring pulses for their gates; a simulation without them would be of others."""
+    if qobj.type != "QASM":
+        return
+    for config in (qobj.config, *(experiment.config for experiment in qobj.experiments)):
+        if config is None or config.calibrations is None or not config.calibrations.gates:
+            continue
+        gate = config.calibrations.gates[0]
+        name = "".join(character for character in gate.name[:40] if character.isprintable())
+        raise InvalidQobj(
+            f"The circuits bring pulses of their own (calibrations) for the gate {name} on qubits "
+            f"{gate.qubits[:4]}, which this service does not simulate; send a schedule, or "
+            "circuits without calibrations",
+            _NO_CALIBRATIONS,
         )
 
 

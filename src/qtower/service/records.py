@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -34,8 +34,7 @@ class NewJob:
     client_version: str | None = None
 
 
-@dataclass(frozen=True)
-class StoredJob:
+class StoredJob(msgspec.Struct, frozen=True):
     """A job as the store has it; times are microseconds since 1970 UTC."""
 
     id: str
@@ -58,7 +57,7 @@ class StoredJob:
     payloads_removed: int | None  # when its qobj and result were removed, for their age
     shots: int | None
     summary: dict[str, Any] | None
-    steps: dict[str, int] = field(default_factory=dict)  # when it last entered each status
+    steps: dict[str, int] = {}  # when it last entered each status
     error_message: str | None = None
     error_code: int | None = None
 
@@ -96,33 +95,3 @@ def read_steps(text: str) -> dict[str, int]:
 def step(status: str, time: int) -> str:
     """Returns one step as the store keeps it."""
     return f"{status} {time}\n"
-
-
-def from_row(row: Any) -> StoredJob:
-    """Returns the job in a row that has all columns of a listing, or of a full read."""
-    found = row._mapping
-    return StoredJob(
-        id=found["id"],
-        owner=Owner(found["user"], found["hub"], found["group_name"], found["project"]),
-        backend=found["backend"],
-        name=found["name"],
-        tags=tuple(msgspec.json.decode(found["tags"], type=list[str])),
-        experiment_tag=found["experiment_tag"],
-        live_data_enabled=found["live_data_enabled"],
-        client_name=found["client_name"],
-        client_version=found["client_version"],
-        status=found["status"],
-        created=found["created"],
-        updated=found["updated"],
-        place_in_line=found["place_in_line"],
-        attempts=found["attempts"],
-        qobj_bytes=found["qobj_bytes"],
-        has_result=found["has_result"],
-        result_read=found["result_read"],
-        payloads_removed=found["payloads_removed"],
-        shots=found["shots"],
-        summary=msgspec.json.decode(found["summary"]) if found["summary"] else None,
-        steps=read_steps(found.get("steps", "")),
-        error_message=found.get("error_message"),
-        error_code=found.get("error_code"),
-    )

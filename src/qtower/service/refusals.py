@@ -54,6 +54,22 @@ def too_large(limit: int) -> RefusalError:
     return RefusalError(413, 3413, "TOO_LARGE", f"The request is larger than {limit:,} bytes")
 
 
+def too_slow() -> RefusalError:
+    """The request did not come in time."""
+    return RefusalError(408, 3408, "TOO_SLOW", "The request did not come in time")
+
+
+def overloaded() -> RefusalError:
+    """There are too many connections, and all of them are busy."""
+    return RefusalError(503, 3503, "OVERLOADED", "The service has too many connections; try again")
+
+
+def store_away() -> RefusalError:
+    """The database, or the disk, does not take or give anything at present."""
+    message = "The service cannot reach its store at present; try again"
+    return RefusalError(503, 3504, "STORE_AWAY", message)
+
+
 def no_such_place() -> RefusalError:
     """The hub, group and project are not the user's."""
     return RefusalError(404, 3410, "PROJECT_NOT_FOUND", "There is no such hub, group and project")

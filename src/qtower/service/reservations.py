@@ -55,6 +55,11 @@ class Reservations:
         holding = [r for r in self._by_backend.get(backend, ()) if r.start <= now < r.end]
         return not holding or any(r.is_of(owner) for r in holding)
 
+    def held_until(self, backend: str, now: float) -> float | None:
+        """Returns when the reservations that hold now are over; None if the backend is free."""
+        ends = (r.end for r in self._by_backend.get(backend, ()) if r.start <= now < r.end)
+        return max(ends, default=None)
+
     def next_change(self, now: float) -> float | None:
         """Returns when a reservation next begins or ends; None if none does."""
         moments = (moment for r in self._all for moment in (r.start, r.end))

@@ -11,11 +11,13 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    literal_column,
 )
 
+from qtower.service import statuses
 from qtower.service.columns import Words, key
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -57,6 +59,21 @@ Index("jobs_by_creation", *_owner, jobs.c.created, unique=True)
 Index("jobs_by_update", *_owner, jobs.c.updated)
 Index("jobs_by_status", *_owner, jobs.c.status, jobs.c.created)
 Index("jobs_by_end", jobs.c.status, jobs.c.updated)
+
+FAMILIES = {"live": statuses.UNFINISHED, "failed": statuses.ERRORS}
+
+
+def _family() -> str:
+    cases = (
+        f"WHEN status IN ({', '.join(map(repr, names))}) THEN '{family}'"
+        for family, names in FAMILIES.items()
+    )
+    return f"(CASE {' '.join(cases)} ELSE 'ended' END)"
+
+
+# A page of those by date, however many there are, and however many others.
+family = literal_column(_family(), Words())
+Index("jobs_by_family", *_owner, family, jobs.c.created)
 
 job_tags = Table(
     "job_tags",

@@ -22,10 +22,12 @@ from qtower.paths import private_dir
 from qtower.service import notes
 from qtower.service.app import create_app
 from qtower.service.assembly import assembled
+from qtower.service.connections import WebsocketConnection, http_connections
 from qtower.service.core import Core
 from qtower.service.logs import set_up_logging
+from qtower.service.memory import keep_one_heap
 from qtower.service.options import Options
-from qtower.service.tls import check_certificate, check_exposure
+from qtower.service.tls import check_certificate, check_exposure, fingerprint
 
 __all__ = ["Options", "run"]
 
@@ -47,6 +49,7 @@ def run(options: Options) -> int:
         QtowerError: The token file, the data directory or the address cannot be used.
     """
     os.umask(0o077)  # whatever the directory: nobody else reads what the service writes
+    keep_one_heap()
     set_up_logging()
     _check(options)
     data_dir = private_dir(options.data_dir.absolute())
@@ -56,7 +59,8 @@ def run(options: Options) -> int:
         assembled(options) as core,
     ):
         server = _Server(core, listener, options)
-        with _signals_to(server), notes.noted(data_dir, server.url):
+        certificate = fingerprint(options.tls_cert) if options.tls_cert else ""
+        with _signals_to(server), notes.noted(data_dir, server.url, certificate):
             server.run([listener])
     return 0
 
@@ -83,12 +87,12 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                ws="websockets-sansio",
+                ws=WebsocketConnection,
                 ws_max_size=_WEBSOCKET_LIMIT,
                 ws_per_message_deflate=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
-                http="h11",  # of the two that uvicorn knows the one with a limit for headers
+                http=http_connections(),
                 h11_max_incomplete_event_size=_HEADER_LIMIT,
                 ssl_certfile=options.tls_cert,
                 ssl_keyfile=options.tls_key,

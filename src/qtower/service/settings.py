@@ -1,4 +1,4 @@
-"""How a service is set up: `service.toml`, checked when it is read.
+"""How a service is set up: what `service.toml` may say. `settings_file` reads it.
 
     [users.ada]
     token-hash = "sha256:..."          # or: qtower service token add ada
@@ -20,17 +20,10 @@ are seconds, all sizes bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-import msgspec
-import tomli
 from msgspec import Meta, Struct
-
-from qtower.errors import ConfigError
-from qtower.service.toml_lines import line_of
 
 DEFAULT_PROJECT = "ibm-q/open/main"
 """Where an open account of the IBM Quantum Experience found itself; old programs name it."""
@@ -44,15 +37,35 @@ _NAME = rf"^{_WORD}\Z"
 _GROUP = rf"^{_WORD}/{_WORD}\Z"
 _PROJECT = rf"^{_WORD}/{_WORD}/{_WORD}\Z"
 _HASH = r"^sha256:[0-9a-f]{64}\Z"
-_ADDRESS = r"^(tcp|tls)://.+"
+_ADDRESS = r"^(tcp|tls)://[^\s/]+:[0-9]{1,5}\Z"
+
+PATTERNS = {
+    _NAME: "It is not a name: 1 to 64 letters, digits, dots, hyphens and underscores",
+    _GROUP: 'It is not a group as "HUB/GROUP", in quotes',
+    _PROJECT: 'It is not a project as "HUB/GROUP/PROJECT", in quotes',
+    _HASH: 'It is not a hash; "qtower service token hash" writes one',
+    _ADDRESS: "It is not an address as tcp://HOST:PORT",
+}
+"""What it means that a text is not of a form."""
 
 Name: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
 GroupPath: TypeAlias = Annotated[str, Meta(pattern=_GROUP)]
 ProjectPath: TypeAlias = Annotated[str, Meta(pattern=_PROJECT)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**31)]
 Size: TypeAlias = Annotated[int, Meta(ge=1_000, le=2**40)]
+Memory: TypeAlias = Annotated[int, Meta(ge=200_000_000, le=2**50)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=1e9)]
 Weight: TypeAlias = Annotated[float, Meta(gt=0, le=1e6)]
+Method: TypeAlias = Literal[
+    "automatic",
+    "statevector",
+    "density_matrix",
+    "stabilizer",
+    "extended_stabilizer",
+    "matrix_product_state",
+    "unitary",
+    "superop",
+]
 Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
@@ -99,7 +112,7 @@ class GroupSettings(_Table, frozen=True, kw_only=True):
 
 class ProjectSettings(_Table, frozen=True, kw_only=True):
     """`[projects."HUB/GROUP/PROJECT"]`: what holds for the jobs of a project. A project needs no
-    entry to exist: users name it."""
+    entry to exist: users name it. One in which no user works is refused, as a slip of the pen."""
 
     weight: Weight = 1.0
     """The project's share of its group's time."""
@@ -115,12 +128,12 @@ class BackendSettings(_Table, frozen=True, kw_only=True):
 
     device: str
     """`simulator`, or a fake device of Qiskit: `fake_lima`, `fake_montreal`, ..."""
-    method: str = "automatic"
-    """A simulator's method, in Aer's words: `automatic`, `statevector`, `stabilizer`, ..."""
+    method: Method = "automatic"
+    """How Aer simulates; `automatic` lets it choose for every circuit."""
     noise: bool = True
     """False: a device without its noise."""
     pacing: Literal["instant", "device"] = "instant"
-    """`device`: queue and execution take as long as on the real device."""
+    """`device`: queue and execution take as long as on the real device; not of a simulator."""
     job_limit: Count | None = None
     """Unfinished jobs that one user may have on it; none: `limits.jobs`."""
     read_once: bool = False
@@ -151,10 +164,12 @@ class LimitSettings(_Table, frozen=True, kw_only=True):
     """The largest qobj."""
     result_bytes: Size = 1_000_000_000
     """The largest result; a job with a larger one ends in ERROR."""
-    job_seconds: Seconds | None = None
-    """How long a job may run; none: for ever."""
-    memory_bytes: Size | None = None
-    """How much memory a job's process may take; none: what the machine has."""
+    job_seconds: Seconds = 4 * 3600.0
+    """How long a job may run. Circuits with a device's noise that would take longer end in
+    ERROR at once, with an estimate."""
+    memory_bytes: Memory | None = None
+    """How much memory a job's process may take, Aer and all: it takes 150 MB before it has done
+    anything. None: what the machine has."""
     upload_seconds: Seconds = 15 * 60.0
     """How long a new job waits for its qobj before it is cancelled."""
     access_seconds: Seconds = 14 * 24 * 3600.0
@@ -233,111 +248,3 @@ class ServiceSettings(_Table, frozen=True, kw_only=True):
         of_backend = self.backends.get(backend)
         once = of_backend is not None and of_backend.read_once
         return once or self.project(hub, group, project).read_once
-
-
-_PATTERNS = {
-    _NAME: "It is not a name: 1 to 64 letters, digits, dots, hyphens and underscores",
-    _GROUP: "It is not a group as HUB/GROUP",
-    _PROJECT: "It is not a project as HUB/GROUP/PROJECT",
-    _HASH: 'It is not a hash; "qtower service token hash" writes one',
-    _ADDRESS: "It is not an address as tcp://HOST:PORT",
-}
-
-_NAMED = {
-    "users": (Name, UserSettings),
-    "hubs": (Name, HubSettings),
-    "groups": (GroupPath, GroupSettings),
-    "projects": (ProjectPath, ProjectSettings),
-    "backends": (Name, BackendSettings),
-}
-
-
-def load(path: Path) -> ServiceSettings:
-    """Reads a `service.toml`.
-
-    Raises:
-        ConfigError: It cannot be read, is not TOML, or a field is wrong; with file, line, field.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path} cannot be read: {reason}.", "Check its permissions.") from None
-    try:
-        document = tomli.loads(text)
-    except (tomli.TOMLDecodeError, RecursionError) as error:
-        # The decoder's own message quotes positions, never values.
-        raise ConfigError(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
-    try:
-        settings = _convert(document)
-        _check(settings)
-    except _FieldError as error:
-        line = line_of(text, error.field)
-        where = f"{path}, line {line}" if line else f"{path}"
-        field = ".".join(str(part) for part in error.field)
-        raise ConfigError(f"{where}: {field}: {error.reason}.", "Correct that field.") from None
-    return settings
-
-
-class _FieldError(Exception):
-    def __init__(self, field: tuple[str | int, ...], reason: str) -> None:
-        super().__init__(reason)
-        self.field = field
-        self.reason = reason
-
-
-def _convert(document: dict[str, Any]) -> ServiceSettings:
-    # Entry by entry, because msgspec does not say which key of a table it was.
-    whole = dict(document)
-    named: dict[str, Any] = {}
-    for section, (key_type, entry_type) in _NAMED.items():
-        entries = _read((section,), whole.pop(section, {}), dict[str, Any])
-        named[section] = {
-            _read((section, name), name, key_type): _read((section, name), entry, entry_type)
-            for name, entry in entries.items()
-        }
-    rest: ServiceSettings = _read((), whole, ServiceSettings)
-    return msgspec.structs.replace(rest, **named)
-
-
-def _read(field: tuple[str | int, ...], value: Any, wanted: Any) -> Any:
-    try:
-        return msgspec.convert(value, wanted)
-    except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$")
-        parts = (*field, *_parts(path.rstrip("`"), reason))
-        raise _FieldError(parts, _in_words(reason)) from None
-
-
-def _in_words(reason: str) -> str:
-    """What a pattern means, and the rest as msgspec says it; neither quotes a value."""
-    for pattern, words in _PATTERNS.items():
-        if repr(pattern) in reason:
-            return words
-    return reason
-
-
-def _parts(path: str, reason: str) -> Iterator[str | int]:
-    """The parts of `[0].start-time`, and the unknown field that only the reason names."""
-    for part in path.replace("[", ".[").split("."):
-        if part.startswith("["):
-            index = part.strip("[]")
-            yield int(index) if index.isdigit() else index
-        elif part:
-            yield part
-    if reason.startswith("Object contains unknown field `"):
-        yield reason.split("`")[1]
-
-
-def _check(settings: ServiceSettings) -> None:
-    for index, reservation in enumerate(settings.reservations):
-        if reservation.end <= reservation.start:
-            raise _FieldError(("reservations", index, "end"), "It is not after the start")
-        if settings.backends and reservation.backend not in settings.backends:
-            raise _FieldError(("reservations", index, "backend"), "There is no such backend")
-    hashes: dict[str, str] = {}
-    for name, user in settings.users.items():
-        if len(set(user.projects)) != len(user.projects):
-            raise _FieldError(("users", name, "projects"), "A project is named twice")
-        if user.token_hash and hashes.setdefault(user.token_hash, name) != name:
-            raise _FieldError(("users", name, "token-hash"), "Two users have the same token")

@@ -6,11 +6,11 @@ import logging
 import threading
 
 from qtower.service import statuses
-from qtower.service.children import NOT_RUN
+from qtower.service.orders import NOT_RUN, Outcome
 from qtower.service.payloads import Payloads
 from qtower.service.records import Change
+from qtower.service.steps import entered
 from qtower.service.store import Store, sentence
-from qtower.service.worker import Outcome
 
 _BEFORE = (statuses.QUEUED, statuses.RUNNING)
 
@@ -87,11 +87,13 @@ class Settlement:
         job = self._store.listed_job(job_id)
         if job is None or job.final:
             return None
-        if self._closing.is_set() or outcome.blameless:
-            return self._store.put_back(job_id, forgive=True)
-        if job.attempts < self._max_attempts and job.status == statuses.RUNNING:
+        if job.status == statuses.QUEUED and outcome.started is not None:
+            return entered(self._store, job_id, statuses.QUEUED)  # it was put back, unanswered
+        forgiven = outcome.blameless or self._closing.is_set()
+        again = job.attempts < self._max_attempts and job.status == statuses.RUNNING
+        if forgiven or again:
             logger.warning("job lost, runs again", extra={"job": job_id, "reason": outcome.message})
-            return self._store.put_back(job_id)
+            return self._store.put_back(job_id, forgive=forgiven)
         return self._store.fail(
             job_id, statuses.ERROR_RUNNING_JOB, outcome.message, outcome.code or NOT_RUN
         )

@@ -11,6 +11,7 @@ import importlib.util
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +24,17 @@ from qiskit_aer.backends.backend_utils import cpp_execute_qobj
 from qiskit_aer.backends.controller_wrappers import aer_controller_execute
 
 from qtower.service import payloads
+from qtower.service.costs import check_cost
 from qtower.service.devices import Device, load_device
 from qtower.service.instructions import BadInstruction, fit_to_device, fit_to_simulator
+from qtower.service.limits import Limits
 from qtower.service.noise import DeviceNoise
+from qtower.service.orders import NOT_RUN, Outcome
 from qtower.service.snapshots import as_saves, fold_snapshots
-from qtower.service.worker import Outcome
 
 if TYPE_CHECKING:
     from qtower.service.pulse import PulseSimulation
 
-_NOT_RUN = 5203  # IBM API: "Failed to run job."
 _AER_FAILED = 5204  # IBM API: "Error raised when execution on AER failed."
 _NO_PULSE = 8011  # IBM API: "Pulse experiments are not supported on this system."
 _BAD_INSTRUCTION = 7005  # IBM API: "Error in supplied instruction."
@@ -41,11 +43,14 @@ _BAD_INSTRUCTION = 7005  # IBM API: "Error in supplied instruction."
 _OWN_OPTIONS = (
     *("executor", "max_job_size", "max_shot_size", "accept_distributed_results", "device"),
     *("max_parallel_threads", "max_parallel_experiments", "max_parallel_shots", "max_memory_mb"),
+    "mps_omp_threads",
     *("cuStateVec_enable", "batched_shots_gpu", "blocking_enable", "num_threads_per_device"),
 )
 
 # Between the seeds of consecutive experiments, as Aer itself spaces them.
 _SEED_STEP = 2113
+
+_SHOWN = 1_000  # characters of a message: parts of the qobj may be in it, of any size
 
 _PULSE_EXTRA = "qiskit_dynamics"
 _AUTOMATIC = "automatic"
@@ -81,7 +86,7 @@ class Simulation:
         qobj_file: Path,
         result_file: Path,
         options: Mapping[str, Any] | None = None,
-        result_limit: int | None = None,
+        limits: Limits | None = None,
     ) -> Outcome:
         """Simulates the qobj in `qobj_file` and writes its result, if there is one.
 
@@ -93,19 +98,20 @@ class Simulation:
             options: How the backend is set up. "device": what it is, if it is not built in
                 (`simulator`, or a fake device: `fake_lima`); "method": Aer's method for all of its
                 circuits, unless "automatic"; "noise": False for a device without its noise.
-            result_limit: Bytes that a result may have, as JSON; None for any number.
+            limits: What the job may take; here, how large its result may be, and whether noisy
+                circuits can end in time.
         """
         setup = options or {}
         try:
             backend = self._device(device, setup.get("device"))
-            return self._run(job_id, backend, setup, qobj_file, result_file, result_limit)
+            return self._run(job_id, backend, setup, qobj_file, result_file, limits or Limits())
         except BadInstruction as error:
-            return Outcome(kind="failed", message=error.message, code=error.code)
+            return Outcome(kind="failed", message=_sentence(error.message), code=error.code)
         except OSError as error:
             message = (
                 f"The qobj could not be read, or the result not stored: {error.strerror or error}"
             )
-            return Outcome(kind="failed", message=message, code=_NOT_RUN)
+            return Outcome(kind="failed", message=message, code=NOT_RUN)
         except MemoryError:
             message = "The job needs more memory than this service has"
             return Outcome(kind="failed", message=message, code=_AER_FAILED)
@@ -124,7 +130,7 @@ class Simulation:
         setup: Mapping[str, Any],
         qobj_file: Path,
         result_file: Path,
-        result_limit: int | None,
+        limits: Limits,
     ) -> Outcome:
         began = time.perf_counter()
         qobj: Json = msgspec.json.decode(payloads.read(qobj_file))
@@ -132,7 +138,7 @@ class Simulation:
         if qobj["type"] == "PULSE":
             results = self._pulse_simulation(device, noise=setup.get("noise", True)).results(qobj)
         else:
-            results = self._results(qobj, device, setup)
+            results = self._results(qobj, device, setup, limits)
         failures = [result["status"] for result in results if not result["success"]]
         if failures and not device.simulator:
             return Outcome(kind="failed", message=_sentence(failures[0]), code=_AER_FAILED)
@@ -151,16 +157,21 @@ class Simulation:
             "time_taken": time.perf_counter() - began,
         }
         content = msgspec.json.encode(document, enc_hook=_plain)
-        if result_limit is not None and len(content) > result_limit:
-            message = f"The result has {len(content):,} bytes; {result_limit:,} are allowed"
-            return Outcome(kind="failed", message=message, code=_NOT_RUN)
-        payloads.write(result_file, content)
+        most = limits.result_bytes
+        if most is not None and len(content) > most:
+            message = f"The result has {len(content):,} bytes; {most:,} are allowed"
+            return Outcome(kind="failed", message=message, code=NOT_RUN)
+        # A job has no part in a full disk; meanwhile it is RUNNING, and can be cancelled.
+        while not payloads.room_for(partial(payloads.write, result_file, content)):
+            time.sleep(payloads.ROOM_SECONDS)
         if not failures:
             return Outcome(kind="completed", has_result=True)
         message = f"{len(failures)} of {len(results)} experiments failed"
         return Outcome(kind="failed", message=message, code=_AER_FAILED, has_result=True)
 
-    def _results(self, qobj: Json, device: Device, setup: Mapping[str, Any]) -> list[Json]:
+    def _results(
+        self, qobj: Json, device: Device, setup: Mapping[str, Any], limits: Limits
+    ) -> list[Json]:
         """One result an experiment, in order, whether it succeeded or not."""
         config: Json = {key: qobj["config"][key] for key in self._options & qobj["config"].keys()}
         config = {key: value for key, value in config.items() if value is not None} | self._limits
@@ -172,10 +183,11 @@ class Simulation:
         else:
             fit_to_device(experiments, device)
             config.pop("noise_model", None)
-            if setup.get("noise", True):
-                config["noise_model"] = self._noise_of(device).model_for(experiments)
         if setup.get("method", _AUTOMATIC) != _AUTOMATIC:
             config["method"] = setup["method"]
+        if not device.simulator and setup.get("noise", True):
+            check_cost(experiments, config, self._limits["max_parallel_threads"], limits.seconds)
+            config["noise_model"] = self._noise_of(device).model_for(experiments)
         for experiment in experiments:
             experiment["instructions"] = as_saves(experiment["instructions"])
         readable = [QasmQobjExperiment.from_dict(experiment) for experiment in experiments]
@@ -247,7 +259,7 @@ def _finished(result: Json, config: Json) -> Json:
 
 
 def _sentence(status: str) -> str:
-    return status.removeprefix("ERROR:").strip().rstrip(".")
+    return status[:_SHOWN].removeprefix("ERROR:").strip().rstrip(".")
 
 
 def _plain(value: Any) -> Any:

@@ -13,13 +13,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from qtower.service import database
-from qtower.service.conditions import FilterError
+from qtower.service.fields import FilterError
 from qtower.service.migrations import migrate
 from qtower.service.regexps import sql_function
 from qtower.service.schema import SCHEMA_VERSION
 
 # A handler thread holds a connection for one short read; there are at most 40 such threads.
 _CONNECTIONS = 44
+
+# Each connection keeps pages of its own. What does not fit is in the system's memory, once for all.
+_CACHE_KIB = 256
+
+_LOCKED_SECONDS = 3.0  # how long another program may keep the file from us
 
 _QUERY_STEPS = 50  # of SQLite's machine, between two looks at the clock: a handful of rows
 
@@ -39,6 +44,13 @@ class SqliteDatabase:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             migrate(connection, _version(connection), f"The store {file}")
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._file = file
+        self._opened = _identity(file)
+
+    @property
+    def in_place(self) -> bool:
+        """False if the file was removed or replaced: what is written goes where nobody finds it."""
+        return _identity(self._file) == self._opened
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -80,7 +92,8 @@ def _engine(file: Path) -> Engine:
         poolclass=QueuePool,
         pool_size=_CONNECTIONS,
         max_overflow=0,
-        connect_args={"timeout": 10, "check_same_thread": False},
+        pool_use_lifo=True,  # as few as there are readers at once, and their pages warm
+        connect_args={"timeout": _LOCKED_SECONDS, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -88,10 +101,19 @@ def _engine(file: Path) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         cursor.close()
         connection.create_function("qtower_regexp", 2, sql_function, deterministic=True)
 
     return engine
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _version(connection: Connection) -> int:

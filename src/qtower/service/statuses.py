@@ -18,7 +18,8 @@ ERROR_VALIDATING_JOB = "ERROR_VALIDATING_JOB"
 ERROR_RUNNING_JOB = "ERROR_RUNNING_JOB"
 
 UNFINISHED = (CREATING, CREATED, VALIDATING, VALIDATED, QUEUED, RUNNING)
-FINAL = (COMPLETED, CANCELLED, ERROR_CREATING_JOB, ERROR_VALIDATING_JOB, ERROR_RUNNING_JOB)
+ERRORS = (ERROR_CREATING_JOB, ERROR_VALIDATING_JOB, ERROR_RUNNING_JOB)
+FINAL = (COMPLETED, CANCELLED, *ERRORS)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -33,7 +34,7 @@ _DATE = re.compile(
 def to_date(microseconds: int) -> str:
     """Returns microseconds since 1970 UTC as the API writes them: `2020-02-13T15:19:25.717000Z`."""
     moment = _EPOCH + microseconds * _MICROSECOND
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def from_date(text: str) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from qtower.service.columns import Words
 from qtower.service.schema import job_tags, jobs
 
-_COUNTED_TAGS = 10
+_COUNTED_TAGS = 10  # the others are looked for among the tags of a job that has these
 _COUNTED_JOBS = 500
 
 
@@ -24,10 +24,12 @@ def tagged(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def tagged_with_all(tags: list[str]) -> ColumnElement[bool]:
     """Returns whether a job has all of several tags."""
-    rarest = tagged(job_tags.c.tag == _rarest(tags[:_COUNTED_TAGS]))
+    wanted = list(dict.fromkeys(tags))
+    first, more = wanted[:_COUNTED_TAGS], wanted[_COUNTED_TAGS:]
+    planned = [tagged(job_tags.c.tag == tag) for tag in first]
     return _TaggedWithAll(
-        and_(rarest, *map(_also_tagged, tags)),
-        and_(*(tagged(job_tags.c.tag == tag) for tag in tags)),
+        and_(tagged(job_tags.c.tag == _rarest(first)), _counted(wanted)),
+        and_(*planned, _counted(more)) if more else and_(*planned),
     )
 
 
@@ -65,7 +67,9 @@ def _rarest(tags: list[str]) -> ColumnElement[str]:
     return select(counted.c.tag).order_by(counted.c.jobs).limit(1).scalar_subquery()
 
 
-def _also_tagged(tag: str) -> ColumnElement[bool]:
-    # Among the few tags of the job: no index has the sum of a tag and nothing.
-    of_this_job = (job_tags.c.job_id == jobs.c.id, job_tags.c.tag.concat("") == tag)
-    return select(job_tags.c.tag).where(*of_this_job).correlate(jobs).exists()
+def _counted(tags: list[str]) -> ColumnElement[bool]:
+    """Whether a job that was found has all of these: one look at its few tags."""
+    # No index has the sum of a tag and nothing, so it is the job's tags that are looked through.
+    among = job_tags.c.tag.concat("").in_(tags)
+    count = select(func.count()).select_from(job_tags).where(job_tags.c.job_id == jobs.c.id, among)
+    return count.correlate(jobs).scalar_subquery() == len(tags)

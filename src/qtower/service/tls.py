@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import ssl
 from pathlib import Path
 
 from qtower.errors import ServiceError
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 def check_certificate(certificate: Path, key: Path) -> None:
@@ -28,6 +31,13 @@ def check_certificate(certificate: Path, key: Path) -> None:
         raise ServiceError(
             f"{certificate} or {key} cannot be read: {error.strerror}.", "Check their permissions."
         ) from None
+
+
+def fingerprint(certificate: Path) -> str:
+    """Returns the SHA-256, in hex digits, of the first certificate in a PEM file."""
+    pem = certificate.read_text(errors="replace")
+    first = pem[pem.index(_BEGIN) : pem.index(_END) + len(_END)]
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest()
 
 
 def _no_password() -> str:

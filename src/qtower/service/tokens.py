@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from qtower.errors import ConfigError, NotFoundError
+from qtower.errors import ConfigError, NotFoundError, StorageError
 from qtower.paths import write_private
 
 FILE_NAME = "tokens.json"
@@ -68,6 +68,14 @@ class TokenFile:
         self._seen: tuple[int, int, int] | None = None
         self._tokens: list[Token] = []
 
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Returns what differs whenever the file does; None if it cannot be found."""
+        try:
+            status = self._file.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
     def tokens(self) -> list[Token]:
         """Returns all tokens, the oldest first; reads the file only if it has changed.
 
@@ -94,7 +102,8 @@ class TokenFile:
         """Adds a token, a new one if none is given; returns what is kept, and the token itself.
 
         Raises:
-            ConfigError: The file cannot be read, or the token is another user's.
+            ConfigError: The file cannot be read, or the token was added before.
+            StorageError: The file cannot be written.
         """
         token = token or new_token()
         with self._changing():
@@ -113,6 +122,7 @@ class TokenFile:
         Raises:
             ConfigError: The file cannot be read.
             NotFoundError: There is none with this id.
+            StorageError: The file cannot be written.
         """
         with self._changing():
             tokens = self.tokens()
@@ -130,6 +140,17 @@ class TokenFile:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
         """One change at a time; the kernel frees the lock if its holder dies."""
+        try:
+            with self._locked():
+                yield
+        except OSError as error:
+            raise StorageError(
+                f"The tokens in {self._file} cannot be changed: {error.strerror or error}.",
+                "Nothing was changed. Check the directory's permissions and the disk's space.",
+            ) from None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
         lock = self._file.with_suffix(".lock")
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -62,6 +62,6 @@ def _keys(line: str) -> Field:
 
 def _common(found: Sequence[str | int], field: Sequence[str | int]) -> int:
     """How many keys of the field the line names; 0 if it names another field."""
-    if list(found) != list(field[: len(found)]):
-        return 0
-    return len(found)
+    shared = min(len(found), len(field))
+    # A table may stand in the names of others only: `[a.b.c]` is also where `a.b` begins.
+    return shared if list(found[:shared]) == list(field[:shared]) else 0

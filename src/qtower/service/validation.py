@@ -20,7 +20,7 @@ from qtower.service.pacing import Pacing
 from qtower.service.payloads import Payloads
 from qtower.service.qobjs import InvalidQobj, QobjSummary, check_qobj
 from qtower.service.records import Change, StoredJob
-from qtower.service.steps import until_stored
+from qtower.service.steps import entered, until_stored
 from qtower.service.store import Store
 
 _THREADS = 2  # one large qobj must not hold up all others
@@ -77,20 +77,22 @@ class Validation:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _validate(self, job_id: str) -> None:
-        unchecked = (statuses.CREATED, statuses.VALIDATING, statuses.VALIDATED)
-        change = self._store.move(job_id, statuses.VALIDATING, unchecked)
+        # Each change is told once, though the step is taken again where the store failed later on.
+        begun = self._store.move(job_id, statuses.VALIDATING, (statuses.CREATED,))
+        if begun is not None:
+            self._publish(begun)
         job = self._store.listed_job(job_id)
-        if change is None or job is None:
-            return  # cancelled or deleted
-        self._publish(change)
-        change = self._settle(job)
-        if change is None:
-            return
-        self._publish(change)
-        if change.status == statuses.VALIDATED:
-            change = self._store.move(job_id, statuses.QUEUED, (statuses.VALIDATED,))
-            if change is not None:
-                self._queue(change)
+        if job is None:
+            return  # deleted
+        if job.status == statuses.VALIDATING:
+            found = self._settle(job)
+            if found is None:
+                return  # cancelled
+            self._publish(found)
+        queued = self._store.move(job_id, statuses.QUEUED, (statuses.VALIDATED,))
+        queued = queued or entered(self._store, job_id, statuses.QUEUED)
+        if queued is not None:
+            self._queue(queued)
 
     def _settle(self, job: StoredJob) -> Change | None:
         """Stores what the check found; None if the job was cancelled meanwhile."""

@@ -45,6 +45,7 @@ class Watchers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_job: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._of_all: set[Watcher] = set()
 
     @contextlib.contextmanager
     def watch(self, job_id: str) -> Iterator[Watcher]:
@@ -61,10 +62,22 @@ class Watchers:
                 if not followers:
                     del self._by_job[job_id]
 
-    def publish(self, change: Change) -> None:
-        """Tells the followers of a job that its status changed."""
+    @contextlib.contextmanager
+    def watch_all(self) -> Iterator[Watcher]:
+        """Follows all jobs, of whomever, inside the `with`."""
+        watcher = Watcher()
         with self._lock:
-            followers = list(self._by_job.get(change.job_id, ()))
+            self._of_all.add(watcher)
+        try:
+            yield watcher
+        finally:
+            with self._lock:
+                self._of_all.discard(watcher)
+
+    def publish(self, change: Change) -> None:
+        """Tells the followers of a job, and those of all jobs, that its status changed."""
+        with self._lock:
+            followers = [*self._by_job.get(change.job_id, ()), *self._of_all]
         for watcher in followers:
             watcher.tell(change)
 

@@ -15,65 +15,17 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import BinaryIO
 
 import msgspec
 
-from qtower.service.limits import Limits
+from qtower.service.orders import Order, Ready, Report, Running
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _WATCH_SECONDS = 0.5
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
-    """How a job ended. Times are seconds since 1970-01-01 UTC.
-
-    `completed` has a result; `failed` has one if some experiments can be read all the same;
-    `lost` means that the process which ran the job died, not that the job was wrong; `blameless`,
-    that the job cannot have had a part in that. The message has no full stop at its end: the
-    provider writes "MESSAGE. Error code: CODE.".
-    """
-
-    kind: Literal["completed", "failed", "cancelled", "lost"]
-    message: str = ""
-    code: int = 0  # four digits, as the IBM API used them
-    has_result: bool = False
-    started: float | None = None
-    ended: float | None = None
-    blameless: bool = False
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the job ran; None if it did not begin."""
-        if self.started is None or self.ended is None:
-            return None
-        return self.ended - self.started
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to be simulated."""
-
-    job_id: str
-    device: str
-    qobj_file: str
-    result_file: str
-    options: dict[str, Any] = {}  # how the device is set up; see `Simulation.run`
-    limits: Limits = Limits()
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
-    """The worker has loaded Aer and waits for orders."""
-
-
-class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
-    """The order was taken up at `at`."""
-
-    at: float
-
-
-Report: TypeAlias = Ready | Running | Outcome
 
 
 def main() -> None:
@@ -103,7 +55,7 @@ def main() -> None:
             Path(order.qobj_file),
             Path(order.result_file),
             order.options,
-            order.limits.result_bytes,
+            order.limits,
         )
         _report(reports, msgspec.structs.replace(outcome, started=started, ended=time.time()))
         _give_back_memory()
@@ -170,8 +122,12 @@ def _orders() -> queue.SimpleQueue[Order]:
     orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
 
     def read() -> None:
-        for line in sys.stdin.buffer:
-            orders.put(msgspec.json.decode(line, type=Order))
+        try:
+            for line in sys.stdin.buffer:
+                orders.put(msgspec.json.decode(line, type=Order))
+        except msgspec.MsgspecError:
+            traceback.print_exc()  # the service is of another version than what is installed now
+            os._exit(1)
         os._exit(0)
 
     threading.Thread(target=read, name="orders", daemon=True).start()

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from qtower.service import refusals, statuses
-from qtower.service.conditions import FilterError
 from qtower.service.core import Core
 from qtower.service.devices import Device
 from qtower.service.documents import hub_info
+from qtower.service.fields import FilterError
 from qtower.service.filters import read_earlier_than
 from qtower.service.records import Owner
 from qtower.service.reservations import Reservation

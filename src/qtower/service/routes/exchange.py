@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
@@ -16,6 +18,8 @@ from qtower.service.records import Owner, StoredJob
 
 JSON_LIMIT = 1_000_000
 _TOO_LARGE = 413
+_AWAY = 503
+_RETRY_SECONDS = 3  # the client asks five times more before it gives up
 _PATIENCE = 16_000_000  # bytes of a body that is too large anyway
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
@@ -37,6 +41,8 @@ def refusal_answer(refusal: refusals.RefusalError) -> Response:
     refused = answer({"error": error}, refusal.status)
     # Names this one request. Without it the client adds the whole body to its message.
     refused.headers["uber-trace-id"] = f"{secrets.token_hex(8)}:{secrets.token_hex(8)}:0:1"
+    if refusal.status == _AWAY:
+        refused.headers["retry-after"] = str(_RETRY_SECONDS)
     if refusal.status == _TOO_LARGE:
         refused.headers["connection"] = "close"  # whatever is still being sent
     return refused
@@ -77,6 +83,14 @@ def owned_job(request: Request, *, in_full: bool = False) -> StoredJob:
     return job
 
 
+async def user_of(core: Core, access_token: str) -> str | None:
+    """Returns whose access token it is; reads the store where memory does not tell."""
+    accounts = core.accounts
+    return accounts.known_user(access_token) or await run_in_threadpool(
+        accounts.find_user, access_token
+    )
+
+
 def base_address(request: Request) -> str:
     """Returns the address under which the client reached the API, as it spelled it.
 
@@ -94,25 +108,22 @@ def base_address(request: Request) -> str:
     return f"{request.url.scheme}://{host}/api"
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Returns the body.
+async def body_chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """Yields the body as it comes.
 
     Raises:
         RefusalError: It is larger than `limit` bytes. It is read on for a while, because a client
             that is cut off while it sends does not hear the reason.
     """
-    body = bytearray()
-    discarded = 0
+    came = 0
     async for chunk in request.stream():
-        if len(body) <= limit:
-            body += chunk
-        else:
-            discarded += len(chunk)
-        if discarded > _PATIENCE:
+        came += len(chunk)
+        if came <= limit:
+            yield chunk
+        elif came > limit + _PATIENCE:
             break
-    if len(body) > limit:
+    if came > limit:
         raise refusals.too_large(limit)
-    return bytes(body)
 
 
 async def read_json(request: Request) -> dict[str, Any]:
@@ -121,10 +132,10 @@ async def read_json(request: Request) -> dict[str, Any]:
     Raises:
         RefusalError: It is none, or larger than 1 MB.
     """
-    body = await read_body(request, JSON_LIMIT)
+    body = b"".join([chunk async for chunk in body_chunks(request, JSON_LIMIT)])
     try:
         content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise refusals.bad_request("The request is not JSON") from None
     if not isinstance(content, dict):
         raise refusals.bad_request("The request is not a JSON object")

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from qtower.service import refusals
-from qtower.service.conditions import FilterError
 from qtower.service.core import Core
 from qtower.service.documents import (
     accepted_document,
@@ -18,6 +17,7 @@ from qtower.service.documents import (
     listed_document,
     status_document,
 )
+from qtower.service.fields import FilterError
 from qtower.service.filters import Listing, parse_listing
 from qtower.service.records import NewJob, Owner, StoredJob
 from qtower.service.routes.backends import job_limit
@@ -34,6 +34,7 @@ from qtower.service.statuses import CANCELLED
 
 _MAX_TEXT = 1_000  # characters of a name, a tag, or another text
 _MAX_TAGS = 100
+_MAX_TAGS_TEXT = 5_000
 _ALREADY_ENDED = 3209
 _ID_FIELDS = frozenset({"id", "creationDate", "liveDataEnabled"})
 
@@ -59,7 +60,7 @@ def data_uploaded(request: Request) -> Response:
 
 
 def list_jobs(request: Request) -> Response:
-    """Lists the user's jobs that a filter lets through, a page of at most 50."""
+    """Lists the user's jobs that a filter lets through, a page at a time."""
     return answer(_list(request, None))
 
 
@@ -206,6 +207,8 @@ def _read_tags(content: dict[str, Any]) -> tuple[str, ...]:
         raise refusals.bad_request(f'"tags" is not a list of at most {_MAX_TAGS} texts')
     if not all(isinstance(tag, str) and len(tag) <= _MAX_TEXT for tag in tags):
         raise refusals.bad_request(f"A tag is not a text of at most {_MAX_TEXT} characters")
+    if sum(map(len, tags)) > _MAX_TAGS_TEXT:  # all of them stand in every listing
+        raise refusals.bad_request(f'"tags" have more than {_MAX_TAGS_TEXT:,} characters in all')
     return tuple(dict.fromkeys(tags))
 
 

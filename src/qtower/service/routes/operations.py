@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+import shutil
+import time
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,16 +14,18 @@ from starlette.routing import Route
 
 from qtower import __version__
 from qtower.service import metrics, refusals
-from qtower.service.health import ailment, queues, size_of
+from qtower.service.core import Core
+from qtower.service.health import condition, queues, size_of
 from qtower.service.routes.exchange import answer, core_of
+from qtower.service.signing import STATUS
+from qtower.service.statuses import to_date
+from qtower.service.tokens import digest
 
 
 async def health(request: Request) -> Response:
-    """200 if the service works; 503 and the reason if not."""
-    reason = await ailment(core_of(request))
-    if reason is None:
-        return answer({"status": "ok"})
-    return answer({"status": "failing", "reason": reason}, 503)
+    """200 if the service takes jobs, though none may run now; 503 if not; and the reason."""
+    found = await condition(core_of(request))
+    return answer(found, 503 if found.status == "failing" else 200)
 
 
 async def read_metrics(request: Request) -> Response:
@@ -35,27 +39,52 @@ async def read_metrics(request: Request) -> Response:
 def status(request: Request) -> Response:
     """What the service is and does. A user among several learns only of the user's own jobs."""
     core = core_of(request)
-    site = core.site
-    document = {
+    document = _document(core)
+    if core.site.shared:
+        return answer({**document, "jobs": core.store.counts(request.state.user)})
+    return answer({**document, **_of_everybody(core)})
+
+
+def _document(core: Core) -> dict[str, Any]:
+    return {
         "version": __version__,
-        "since": site.since,
+        "since": core.site.since,
         "workers": core.dispatcher.workers,
-        "engine": site.engine,
+        "engine": core.site.engine,
         "trouble": core.dispatcher.trouble,
         "queue": {name: length for name, length in queues(core).items() if length},
+        "reserved": _reserved(core),
     }
-    if site.shared:
-        return answer({**document, "jobs": core.store.counts(request.state.user)})
-    size = size_of(site.data_dir) if site.data_dir else 0
-    return answer(
-        {
-            **document,
-            "jobs": core.store.counts(),
-            "database": site.database,
-            "retention_seconds": site.retention_seconds,
-            "data_bytes": size,
-        }
-    )
+
+
+def _reserved(core: Core) -> dict[str, str]:
+    """Until when those backends are reserved for which jobs wait; for whom is not told."""
+    now = time.time()
+    waiting = (name for name, length in queues(core).items() if length)
+    until = {name: core.reservations.held_until(name, now) for name in waiting}
+    return {name: to_date(round(moment * 1_000_000)) for name, moment in until.items() if moment}
+
+
+def signed_status(request: Request) -> Response:
+    """The same with everybody's jobs, for who can read the data directory and its signing key."""
+    core = core_of(request)
+    query = request.query_params
+    if not core.signer.allows(STATUS, query.get("expires", ""), query.get("signature", "")):
+        raise refusals.bad_signature()
+    return answer({**_document(core), **_of_everybody(core)})
+
+
+def _of_everybody(core: Core) -> dict[str, Any]:
+    site = core.site
+    return {
+        "jobs": core.store.counts(),
+        "shared": site.shared,
+        "without_token": core.accounts.without_token() if site.shared else [],
+        "database": site.database,
+        "retention_seconds": site.retention_seconds,
+        "data_bytes": size_of(site.data_dir) if site.data_dir else 0,
+        "free_bytes": shutil.disk_usage(site.data_dir).free if site.data_dir else None,
+    }
 
 
 def _may_read_metrics(request: Request) -> bool:
@@ -63,9 +92,13 @@ def _may_read_metrics(request: Request) -> bool:
     if site.metrics_digest is None:
         return site.metrics_open
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    digest = hashlib.sha256(token.strip().encode("utf-8", "replace")).hexdigest()
-    return scheme.lower() == "bearer" and hmac.compare_digest(digest, site.metrics_digest)
+    given = digest(token.strip())
+    return scheme.lower() == "bearer" and hmac.compare_digest(given, site.metrics_digest)
 
 
 ROUTES = [Route("/service/status", status)]
-ROOT_ROUTES = [Route("/health", health), Route("/metrics", read_metrics)]
+ROOT_ROUTES = [
+    Route("/health", health),
+    Route("/metrics", read_metrics),
+    Route("/status", signed_status),
+]

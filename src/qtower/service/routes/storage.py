@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
+from itertools import chain, islice
 
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from qtower.service import payloads, refusals
-from qtower.service.access import Grant
 from qtower.service.core import Core
 from qtower.service.records import StoredJob
 from qtower.service.routes.exchange import (
     answer,
     base_address,
+    body_chunks,
     core_of,
     owned_job,
-    read_body,
 )
+from qtower.service.signing import Grant
 from qtower.service.statuses import CREATING, to_date
 
-_PIECE = 1_000_000  # bytes
+_PIECE = 256 * 1024  # bytes of an upload that are in memory
+_AHEAD = 8  # pieces of a download that are read before it begins
 _DOWNLOAD_SECONDS = 600.0  # the client's own patience with object storage
 
 logger = logging.getLogger(__name__)
@@ -77,9 +79,30 @@ async def upload(request: Request) -> Response:
     _check_signature(request, grant)
     core = core_of(request)
     await run_in_threadpool(_expect_upload, core, grant.job_id)
-    content = await read_body(request, core.settings.limits.upload_bytes)
-    await run_in_threadpool(_store_upload, core, grant.job_id, content)
+    incoming = payloads.Incoming(core.payloads.qobj_file(grant.job_id))
+    try:
+        rest = await _receive(request, incoming, core.settings.limits.upload_bytes)
+        await run_in_threadpool(_store_upload, core, grant.job_id, incoming, rest)
+    finally:
+        incoming.discard()
     return Response(status_code=200)
+
+
+async def _receive(request: Request, incoming: payloads.Incoming, limit: int) -> bytes:
+    """Takes what is sent; returns its end, less than a piece, which is still to be added.
+
+    However much comes, and from however many: what stays in memory is a piece of each.
+
+    Raises:
+        RefusalError: It is larger than `limit` bytes.
+    """
+    pending = bytearray()
+    async for chunk in body_chunks(request, limit):
+        pending += chunk
+        if len(pending) >= _PIECE:
+            await run_in_threadpool(incoming.add, bytes(pending))
+            pending.clear()
+    return bytes(pending)
 
 
 def download(request: Request) -> Response:
@@ -96,21 +119,25 @@ def download(request: Request) -> Response:
     _refuse_removed(job)
     if not is_qobj and job.result_read is not None:
         raise refusals.read_before()
+    pieces = payloads.pieces(file)
     try:
-        content = payloads.read(file)
+        ahead = list(islice(pieces, _AHEAD))
     except FileNotFoundError:
         raise (refusals.no_qobj() if is_qobj else refusals.no_result()) from None
-    # In pieces, so that other requests get their turn while a large result goes out.
-    length = {"content-length": str(len(content))}
     once = not is_qobj and _is_read_once(core, job)
-    pieces = _pieces(content, partial(_forget_result, core, job.id) if once else None)
-    return StreamingResponse(pieces, headers=length, media_type="application/json")
+    # The length of what does not fit into these is not known before all of it was read.
+    length = {"content-length": str(sum(map(len, ahead)))} if len(ahead) < _AHEAD else {}
+    gone = partial(_forget_result, core, job.id) if once else None
+    content = _content(chain(ahead, pieces), gone)
+    return StreamingResponse(content, headers=length, media_type="application/json")
 
 
-async def _pieces(content: bytes, gone: Callable[[], None] | None) -> AsyncIterator[bytes]:
+async def _content(
+    pieces: Iterable[bytes], gone: Callable[[], None] | None
+) -> AsyncIterator[bytes]:
     """The content; calls `gone` when all of it went out, and not if the client's line broke."""
-    for start in range(0, len(content), _PIECE):
-        yield content[start : start + _PIECE]
+    async for piece in iterate_in_threadpool(pieces):
+        yield piece
     if gone is not None:
         await run_in_threadpool(gone)
 
@@ -139,10 +166,10 @@ def _expect_upload(core: Core, job_id: str) -> None:
         raise refusals.upload_refused(job.status)
 
 
-def _store_upload(core: Core, job_id: str, content: bytes) -> None:
-    file = core.payloads.qobj_file(job_id)
-    with payloads.written_beside(file, content) as put_in_place:
-        taken = core.store.note_upload(job_id, len(content), put_in_place)
+def _store_upload(core: Core, job_id: str, incoming: payloads.Incoming, rest: bytes) -> None:
+    incoming.add(rest)
+    with incoming.complete() as put_in_place:
+        taken = core.store.note_upload(job_id, incoming.size, put_in_place)
     if taken:
         return
     # While it came, the job was cancelled, expired or deleted, or a twin of this upload was taken.
