@@ -6,28 +6,32 @@ for a server that accepts and says nothing (FIELD-NOTES, section 2).
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from qtower.config import Account
+from qtower.desk.budget import Budget, charging
 from qtower.desk.faults import (
     AccessExpiredError,
+    CertificateError,
     RedirectError,
     explain,
     explain_status,
     faults,
     is_request,
-    silence,
     words,
 )
+from qtower.desk.kept_results import KeptResults
+from qtower.desk.proxies import go_past_proxies, is_here
 from qtower.desk.scrubbing import conceal, scrub
-from qtower.errors import AccountError, JobStateError, NetworkError, QtowerError
+from qtower.desk.token_keeper import TokenKeeper
+from qtower.errors import AccountError, ConfigError, JobStateError, NetworkError, QtowerError
 
 _LOGIN_SECONDS = 60.0
 
@@ -47,6 +51,10 @@ class AccountSession:
     def __init__(self, connect: Callable[[], Account]) -> None:
         """`connect` returns the account ready to log in to; it may take seconds, and raise."""
         self._connect = connect
+        self.budget = Budget()
+        self._tokens = TokenKeeper()
+        self.kept: KeptResults | None = None
+        """Where the provider keeps results that it reads; set before `ensure` is called."""
         self._account: Account | None = None
         self._provider: Any = None
         self._doubtful = True
@@ -69,13 +77,14 @@ class AccountSession:
         """
         if not self._doubtful and self._provider is not None:
             return self._provider
-        account = self._connect()
+        account = self._with_token(self._connect())
         conceal(account.token)
+        self.budget.allow(account.calls_per_minute)
         if self._provider is None or account != self._account:
             tell_stage("loading the provider")
             load_provider()
             tell_stage(f"waiting for {_host(account)}")
-            self._install(log_in(account), account)
+            self._install(log_in(account, self.budget), account)
         self._doubtful = False
         return self._provider
 
@@ -85,7 +94,15 @@ class AccountSession:
             self._doubtful, self._problem = True, problem
             if isinstance(problem, AccessExpiredError):
                 self._account = None
+            if isinstance(problem, AccountError):
+                self._tokens.refused()
             self._settled.notify_all()
+
+    def ask_again(self) -> None:
+        """A person wants it tried now: what was wrong with the token may have been mended."""
+        with self._settled:
+            if isinstance(self._problem, AccountError | ConfigError):
+                self._tokens.forget()
 
     def settle(self) -> None:
         """The endpoint answered."""
@@ -113,10 +130,19 @@ class AccountSession:
             problem = self._problem
         return (problem.what, problem.next_step) if problem is not None else (otherwise, "")
 
+    def _with_token(self, account: Account) -> Account:
+        """The account with its token: the one that it is logged in with, as long as that is."""
+        if account.token or account.token_source is None:
+            return account
+        known = self._account
+        if known is not None and replace(known, token="") == account:
+            return known
+        return replace(account, token=self._tokens.token(account.token_source))
+
     def _install(self, provider: Any, account: Account) -> None:
-        conceal(provider.credentials.access_token or "")
         with self._settled:
             if self._provider is None:
+                provider._api_client.kept = self.kept
                 self._provider = provider
             else:
                 _move(self._provider, provider)
@@ -146,16 +172,20 @@ def load_provider() -> type[Any]:
     return factory
 
 
-def log_in(account: Account) -> Any:
+def log_in(account: Account, budget: Budget | None = None) -> Any:
     """Returns the provider of `account`, by `IBMQFactory.enable_account`.
+
+    Its requests are counted in `budget`; without one they have no limit.
 
     Raises:
         AccountError: Refused, or the endpoint is no IBM Quantum Experience.
         NetworkError: It did not answer in time.
     """
     factory = load_provider()()
-    if account.local_service or _is_loopback(account):
-        _go_past_proxies(urlsplit(account.url).hostname or "")
+    budget = budget or Budget()
+    if account.local_service or is_here(account.url):
+        go_past_proxies(account.url)
+    budget.take()
     _knock(account)
     outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()
     problems: tuple[type[Exception], ...] = (*faults(), QtowerError)
@@ -163,7 +193,12 @@ def log_in(account: Account) -> Any:
     def enable() -> None:
         try:
             place = {"hub": account.hub, "group": account.group, "project": account.project}
-            outcome.put(factory.enable_account(account.token, account.url, **place))
+            with charging(budget):
+                outcome.put(
+                    factory.enable_account(
+                        account.token, account.url, verify=account.trust, **place
+                    )
+                )
         except problems as error:
             outcome.put(error)
 
@@ -185,24 +220,6 @@ def log_in(account: Account) -> Any:
     return provider
 
 
-def _is_loopback(account: Account) -> bool:
-    host = urlsplit(account.url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _go_past_proxies(host: str) -> None:
-    """No proxy can reach a service on this machine; `requests` would ask one even for that."""
-    for name, other in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy")):
-        known = os.environ.get(name) or os.environ.get(other) or ""
-        hosts = [entry.strip() for entry in known.split(",") if entry.strip()]
-        if host not in hosts and hosts != ["*"]:
-            hosts.append(host)
-        os.environ[name] = ",".join(hosts)
-
-
 def _knock(account: Account) -> None:
     """Asks for the version with a time limit, which the provider's login does not have."""
     import requests
@@ -214,6 +231,7 @@ def _knock(account: Account) -> None:
             f"{account.url.rstrip('/')}/version",
             timeout=(CONNECT_SECONDS, read_seconds(account.url)),
             allow_redirects=False,
+            verify=account.trust,
             stream=True,  # what it says is read by the provider
         ) as answer:
             if answer.is_redirect:
@@ -221,7 +239,7 @@ def _knock(account: Account) -> None:
             if answer.status_code >= 500 or answer.status_code == 429:
                 raise explain_status(answer, _host(account))
     except requests.RequestException as error:
-        raise NetworkError(f"{_host(account)} {silence(error)}.") from None
+        raise explain(error, _host(account)) from None
 
 
 def _login_error(error: BaseException, account: Account) -> QtowerError:
@@ -242,6 +260,8 @@ def _login_error(error: BaseException, account: Account) -> QtowerError:
             "Correct hub, group and project in config.toml.",
         )
     known = explain(error, host)
+    if isinstance(known, CertificateError):
+        return known
     if isinstance(known, RedirectError) or (isinstance(known, NetworkError) and is_request(error)):
         return known
     if isinstance(known, AccessExpiredError | JobStateError):

@@ -10,9 +10,20 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from qtower.config import Account
+from qtower.desk.budget import Budget
 from qtower.desk.journal import Journal
 from qtower.desk.registry import Changes
-from qtower.model import Connected, Connection, Event, JobRow, Link, Notice, Rows
+from qtower.model import (
+    Connected,
+    Connection,
+    Event,
+    JobRow,
+    Link,
+    Notice,
+    Rows,
+    Sending,
+    UnsentSet,
+)
 from qtower.text import encodable
 
 _log = logging.getLogger(__name__)
@@ -29,16 +40,28 @@ class Bulletin:
     """
 
     def __init__(
-        self, listener: Callable[[Event], None], account_name: str, clock: Callable[[], float]
+        self,
+        listener: Callable[[Event], None],
+        account_name: str,
+        clock: Callable[[], float],
+        *,
+        read_only: bool = False,
+        insecure: bool = False,
     ) -> None:
         self._listener = listener
         self._clock = clock
         self._order = threading.RLock()
         self._told = 0.0
         self.connection = Connection(
-            account=account_name, endpoint="", link=Link.STARTING, since=clock()
+            account=account_name,
+            endpoint="",
+            link=Link.STARTING,
+            since=clock(),
+            read_only=read_only,
+            insecure=insecure,
         )
         self.journal: Journal | None = None
+        self.budget = Budget()
 
     def publish(self, take_in: Callable[[], Changes]) -> Changes:
         """Takes changes in and tells them, before anybody else may tell anything."""
@@ -64,8 +87,31 @@ class Bulletin:
         with self._order:
             self._listener(Connected(connection=self.connection))
 
+    def tell_sending(self, look: Callable[[], Sequence[UnsentSet] | None]) -> None:
+        """Tells the sets that are not wholly sent, as `look` finds them; None is no news.
+
+        Nobody tells what he has seen before another looked.
+        """
+        with self._order:
+            sets = look()
+            if sets is not None:
+                self._listener(Sending(sets=list(sets)))
+
+    def tell_calls(self) -> None:
+        """Tells the connection if its calls are news to who watches an account elsewhere."""
+        with self._order:
+            if not self.connection.local_service and self._count():
+                self.tell_connection()
+
     def connect(
-        self, link: Link, detail: str, confirmed: float | None, account: Account | None
+        self,
+        link: Link,
+        detail: str,
+        confirmed: float | None,
+        account: Account | None,
+        *,
+        slowed: str = "",
+        fresh_for: float | None = None,
     ) -> None:
         """Notes how the connection stands; tells it if it changed, or was not told for a while."""
         now = self._clock()
@@ -77,6 +123,9 @@ class Bulletin:
                 since=before.since if link is before.link else now,
                 confirmed=confirmed if confirmed is not None else before.confirmed,
                 detail=encodable(detail),
+                slowed=encodable(slowed),
+                slowed_since=(before.slowed_since or now) if slowed else None,
+                fresh_for=fresh_for if fresh_for is not None else before.fresh_for,
             )
             if account is not None:
                 self.connection = replace(
@@ -84,10 +133,20 @@ class Bulletin:
                     endpoint=_without_credentials(account.url),
                     local_service=account.local_service,
                 )
-            changed = (link, self.connection.detail) != (before.link, before.detail)
+            self._count()
+            news = (link, self.connection.detail, self.connection.slowed)
+            changed = news != (before.link, before.detail, before.slowed)
             if changed or (link is Link.LIVE and now - self._told >= _CONFIRM_SECONDS):
                 self._told = now
                 self.tell_connection()
+
+    def _count(self) -> bool:
+        """Notes the calls that were made; whether these are other than before."""
+        before = self.connection
+        self.connection = replace(
+            before, calls_used=self.budget.used(), calls_allowed=self.budget.per_minute
+        )
+        return self.connection != before
 
     def warn(self, title: str, text: str) -> None:
         """Tells a person that something is not as it should be."""

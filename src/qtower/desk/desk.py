@@ -9,21 +9,28 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from qtower import model, paths
-from qtower.config import Account
+from qtower.config import Account, Keeping
 from qtower.desk.account import AccountSession
 from qtower.desk.bulletin import Bulletin
 from qtower.desk.faults import AccessExpiredError, endpoint_errors
+from qtower.desk.intents import Sending, Wish
 from qtower.desk.journal import Journal
-from qtower.desk.lost_parts import settle_lost_parts
+from qtower.desk.journal_names import journal_name
+from qtower.desk.offers import Offers
 from qtower.desk.poller import Poller
 from qtower.desk.registry import Changes, Registry
+from qtower.desk.result_fetching import ResultFetching
+from qtower.desk.unfinished import Unfinished
 from qtower.desk.workshop import Workshop
 from qtower.errors import (
     AccountError,
     JobStateError,
     NetworkError,
     QtowerError,
+    ReadOnlyError,
     StorageError,
 )
 from qtower.model import (
@@ -38,6 +45,7 @@ from qtower.model import (
 _Answer = TypeVar("_Answer")
 
 _REFRESH_SECONDS = 60.0
+_NEW_NAME = "Name a file that is not there yet."
 _FLUSH_SECONDS = 0.15
 
 
@@ -57,18 +65,42 @@ class Desk:
         *,
         clock: Callable[[], float] = time.time,
         state_dir: Path | None = None,
+        goes_on: bool = False,
+        keeping: Keeping | None = None,
+        endpoint: str = "",
+        read_only: bool = False,
+        insecure: bool = False,
     ) -> None:
         """`connect` returns the account ready to log in to: for the local account it starts the
-        service. It is called on a thread of the desk, and again when the endpoint is lost."""
+        service. It is called on a thread of the desk, and again when the endpoint is lost.
+
+        With `goes_on` it sends by itself what a person wants sent whatever happens. With
+        `keeping` it reads results by itself, and forgets what it need not keep. The journal is
+        that of the account at `endpoint`.
+
+        A `read_only` desk refuses `model.CHANGES`. It sends nothing by itself, and reads no
+        result by itself: a result that can be read only once would be gone. `insecure` is told
+        with the connection.
+        """
+        self._keeping = keeping
+        self._fetching: ResultFetching | None = None
+        self._goes_on = goes_on
+        self._unfinished: Unfinished | None = None
+        self._offers: Offers | None = None
         self._account_name = account_name
+        self._endpoint = endpoint
         self._clock = clock
         self._state_dir = state_dir
         self._changed = threading.Condition()
         self._unsent: set[str] = set()  # keys of rows that the journal had without a job id
         self._caught_up = False
         self._closed = False
-        self._bulletin = Bulletin(listener, account_name, clock)
+        self._read_only = read_only
+        self._bulletin = Bulletin(
+            listener, account_name, clock, read_only=read_only, insecure=insecure
+        )
         self._session = AccountSession(connect)
+        self._bulletin.budget = self._session.budget
         self._registry = Registry(self._retrieve)
         self._poller = Poller(self._session, self._registry, self, clock=clock)
         self._workshop: Workshop | None = None
@@ -79,12 +111,37 @@ class Desk:
     def open(self) -> None:
         """Publishes the journal's rows and the connection at once, then starts the background."""
         directory = self._directory()
-        journal = Journal(self._account_name, directory, self._bulletin.warn, clock=self._clock)
+        journal = Journal(
+            journal_name(self._account_name, self._endpoint, directory),
+            directory,
+            self._bulletin.warn,
+            keeping=self._keeping,
+            clock=self._clock,
+        )
+        journal.results.tell = self._note_saved
+        journal.results.tell_gone = self._note_gone
+        self._session.kept = journal.results
         self._bulletin.journal = journal
-        rows = self._registry.load(journal.rows())
-        self._unsent = {row.key for row in rows if not row.job_id and not row.status.final}
-        self._bulletin.tell_rows(rows)
+        for chunk in journal.chunks():  # the newest first: a screen is full at once
+            rows = self._registry.load(chunk)
+            self._unsent |= {row.key for row in rows if not row.job_id and not row.status.final}
+            self._bulletin.tell_rows(rows)
+        unfinished = self._unfinished = Unfinished(journal.intents, self._account_name)
+        self._offers = Offers(
+            unfinished,
+            journal.intents,
+            self._registry,
+            publish=self.changed,
+            warn=self._bulletin.warn,
+            clock=self._clock,
+        )
         self._bulletin.tell_connection()
+        # Also that there is none: the screen may remember what an agent before us has told.
+        self._bulletin.tell_sending(lambda: unfinished.news() or [])
+        if self._keeping is not None and self._keeping.fetch_results and not self._read_only:
+            self._fetching = ResultFetching(
+                self._session, journal.results, self._keeping, self._bulletin.warn
+            )
         self._poller.start()
 
     def close(self) -> None:
@@ -93,6 +150,8 @@ class Desk:
             self._closed = True
             self._changed.notify_all()
         self._poller.close()
+        if self._fetching is not None:
+            self._fetching.close()
         if self._bulletin.journal is not None:
             self._bulletin.journal.flush(_FLUSH_SECONDS)
 
@@ -100,6 +159,7 @@ class Desk:
         """Publishes all rows and the connection again, for a listener that has just come."""
         self._bulletin.tell_rows(self._registry.rows())
         self._bulletin.tell_connection()
+        self._bulletin.tell_sending(self._sendings().sets)
 
     def wait_ready(self, timeout: float) -> Connection:
         """Waits until every job of the endpoint has been read once.
@@ -139,7 +199,13 @@ class Desk:
 
     def refresh(self, request: model.Refresh) -> Connection:
         """Reads all active jobs, new ones, and which were deleted."""
+        self._session.ask_again()
         self._poller.refresh(_REFRESH_SECONDS)
+        return self._bulletin.connection
+
+    def look(self, request: model.Look) -> Connection:
+        """Reads what is on the screen first; asks nothing by itself."""
+        self._poller.look(request.keys, request.cursor)
         return self._bulletin.connection
 
     def details(self, request: model.GetDetails) -> Details:
@@ -173,6 +239,8 @@ class Desk:
 
     def save_result(self, request: model.SaveResult) -> model.Saved:
         """Writes a result to a file."""
+        if self._read_only and request.overwrite:
+            raise ReadOnlyError("qtower is read-only here: no file is overwritten.", _NEW_NAME)
         job_id, managed_job = self._for_result(request.key)
         return self._work().results.save(request, job_id, managed_job)
 
@@ -195,6 +263,7 @@ class Desk:
 
     def cancel(self, request: model.Cancel) -> model.CancelOutcome:
         """Cancels a job, and says what became of that."""
+        self._refuse_change(request)
         self._session.provider()
         from qtower.desk.cancelling import cancel_job, refuse_cancel
 
@@ -217,39 +286,111 @@ class Desk:
 
     def submit(self, request: model.Submit) -> model.Submitted:
         """Sends a plan."""
-        submitted = self._work().submit(request.plan_id)
+        self._refuse_change(request)
+        submitted = self._work().submit(request.plan_id, Wish.ALWAYS if request.always else Wish.GO)
         self._poller.nudge()
         return submitted
 
     def submit_samples(self, request: model.SubmitSamples) -> model.Submitted:
         """Sends the samples."""
+        self._refuse_change(request)
         submitted = self._work().submit_samples(self._session.provider(), self._host())
         self._poller.nudge()
         return submitted
+
+    def unsent(self, request: model.GetUnsent) -> model.Unsent:
+        """The sets that are not wholly sent."""
+        return model.Unsent(sets=self._sendings().sets())
+
+    def steer(self, request: model.SteerSet) -> model.Unsent:
+        """Sends, pauses, stops or gives up what was not sent."""
+        self._refuse_change(request)
+        self._sendings().steer(
+            request.set_id,
+            request.steer,
+            resume=self._resume,
+            publish=self.changed,
+            registry=self._registry,
+            now=self._clock(),
+        )
+        self._tell_unfinished()
+        return model.Unsent(sets=self._sendings().sets())
+
+    def coverage(self, request: model.GetCoverage) -> model.Coverage:
+        """What a set covers, and its holes."""
+        from qtower.desk.coverage import coverage_of
+
+        return coverage_of(request.set_id, self._registry, self._journal().intents)
+
+    def fill_holes(self, request: model.FillHoles) -> model.Submitted:
+        """Sends the holes of a set once more."""
+        self._refuse_change(request)
+        from qtower.desk.coverage import coverage_of, fillable
+
+        found = coverage_of(request.set_id, self._registry, self._journal().intents)
+        kept, failed = fillable(found)
+        if kept:
+            self.steer(model.SteerSet(set_id=found.set_id, steer=model.Steer.SEND))
+        if not failed:
+            return model.Submitted(set_id=found.set_id, name=found.name, keys=kept)
+        jobs = [(self._registry.row(key), self._managed_job(key)) for key in failed]
+        again = self._work().submit_again(
+            f"{found.name} again", jobs, self._session.provider(), self._host()
+        )
+        self._poller.nudge()
+        return replace(again, keys=[*kept, *again.keys])
 
     # -- what the poller tells (qtower.desk.poller.Watch) ------------------------------------------
 
     def changed(self, take_in: Callable[[], Changes]) -> Changes:
         """Takes changes in and publishes them, before anybody else may publish."""
-        return self._bulletin.publish(take_in)
+        changes = self._bulletin.publish(take_in)
+        if self._fetching is not None:
+            self._fetching.note(changes)
+        return changes
 
-    def connected(self, link: Link, detail: str, confirmed: float | None) -> None:
+    def connected(
+        self,
+        link: Link,
+        detail: str,
+        confirmed: float | None,
+        *,
+        slowed: str = "",
+        fresh_for: float | None = None,
+    ) -> None:
         """Notes and publishes how the connection stands."""
-        self._bulletin.connect(link, detail, confirmed, self._session.account)
+        back = link is Link.LIVE and self._bulletin.connection.link is not Link.LIVE
+        self._bulletin.connect(
+            link, detail, confirmed, self._session.account, slowed=slowed, fresh_for=fresh_for
+        )
+        if back and self._fetching is not None:
+            self._fetching.make_up(self._registry.rows())
+        if self._caught_up and self._offers is not None:
+            self._offers.look()
+        self._tell_unfinished()
         with self._changed:
             self._changed.notify_all()
 
+    def counted(self) -> None:
+        """Publishes how many requests there were, if that is news."""
+        self._bulletin.tell_calls()
+
     def caught_up(self) -> None:
         """All jobs were read: what was meant to be sent and did not arrive, never will."""
-        journal = self._journal()
-        self.changed(
-            lambda: settle_lost_parts(self._registry, journal, self._unsent, self._clock())
-        )
+        if self._offers is not None:
+            self._offers.settle(self._unsent)
+            if not self._read_only:  # else it is listed; the rest is for who may send
+                self._offers.tell(self.answer if self._goes_on else None)
+        self._journal().intents.tidy()
         with self._changed:
             self._caught_up = True
             self._changed.notify_all()
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _refuse_change(self, request: model.Request) -> None:
+        if self._read_only:
+            raise ReadOnlyError(*read_only_words(self._account_name, type(request)))
 
     def _directory(self) -> Path | None:
         try:
@@ -258,13 +399,18 @@ class Desk:
             self._bulletin.warn("Journal not written", str(error))
             return None
 
+    def _note_saved(self, job_id: str) -> None:
+        self.changed(lambda: self._registry.mark_saved(job_id))
+
+    def _note_gone(self, names: set[str]) -> None:
+        self.changed(lambda: self._registry.mark_gone(names))
+
     def _announce(self, changes: Changes) -> None:
         """Publishes rows that a submission changed, as they are by now: a poll may have been
         quicker with news of them."""
 
         def as_they_are() -> Changes:
-            keys = {row.key for row in changes.rows}
-            return Changes(rows=[row for row in self._registry.rows() if row.key in keys])
+            return Changes(rows=self._registry.rows_of([row.key for row in changes.rows]))
 
         self.changed(as_they_are)
 
@@ -282,8 +428,35 @@ class Desk:
                     self._journal(),
                     self._clock,
                     announce=self._announce,
+                    progress=self._sending_moved,
+                    renew=self._renew,
                 )
             return self._workshop
+
+    # -- what is not sent yet -------------------------------------------------------------------
+
+    def _sendings(self) -> Unfinished:
+        if self._unfinished is None:
+            raise QtowerError("The desk is not open.")
+        return self._unfinished
+
+    def _sending_moved(self, set_id: str, waits_for: str) -> None:
+        self._sendings().note(set_id, waits_for)
+        self._tell_unfinished()
+
+    def _tell_unfinished(self) -> None:
+        self._bulletin.tell_sending(self._sendings().news)
+
+    def _renew(self, error: AccessExpiredError) -> None:
+        self._session.doubt(error)
+        self._poller.refresh(_REFRESH_SECONDS)  # which logs in again
+
+    def _resume(self, sending: Sending, wish: Wish) -> None:
+        whole = sending.intent
+        self._work().resume(
+            whole.set_id, whole.backend, wish, self._session.provider(), self._host()
+        )
+        self._poller.nudge()
 
     def _retrieve(self, job_id: str) -> Any:
         return self._session.provider().backend.retrieve_job(job_id)
@@ -330,8 +503,17 @@ class Desk:
         return urlsplit(self._bulletin.connection.endpoint).netloc or "The endpoint"
 
 
+def read_only_words(account_name: str, request: type[model.Request]) -> tuple[str, str]:
+    """Why a request is refused and what to do next, as `QtowerError` takes them."""
+    return (
+        f'The account "{account_name}" is read-only here: {model.CHANGES[request]}.',
+        "Leave out --read-only, or remove read-only from its entry in config.toml.",
+    )
+
+
 _METHODS: dict[type[model.Request], Callable[[Desk, Any], Any]] = {
     model.Refresh: Desk.refresh,
+    model.Look: Desk.look,
     model.GetDetails: Desk.details,
     model.GetResult: Desk.result,
     model.GetCounts: Desk.counts,
@@ -347,4 +529,8 @@ _METHODS: dict[type[model.Request], Callable[[Desk, Any], Any]] = {
     model.MakePlan: Desk.plan,
     model.Submit: Desk.submit,
     model.SubmitSamples: Desk.submit_samples,
+    model.GetUnsent: Desk.unsent,
+    model.SteerSet: Desk.steer,
+    model.GetCoverage: Desk.coverage,
+    model.FillHoles: Desk.fill_holes,
 }

@@ -67,6 +67,7 @@ def _of_row(row: JobRow) -> list[tuple[str, str]]:
         ("In this status since", _date(row.since)),
         ("Run time", "" if row.run_seconds is None else f"{row.run_seconds:.3f} s"),
         ("Tags", ", ".join(tag for tag in row.tags if not SET_TAG.fullmatch(tag))),
+        ("Result", "kept on this machine" if row.saved else ""),
         ("Error", row.error),
         ("Confirmed", _date(row.confirmed)),
     ]

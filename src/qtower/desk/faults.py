@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from qtower.desk.scrubbing import scrub
@@ -14,6 +14,8 @@ from qtower.errors import AccountError, JobStateError, NetworkError, NotFoundErr
 
 _log = logging.getLogger(__name__)
 
+# What OpenSSL, or Python about a name, says of a certificate; the place in its source follows.
+_UNTRUSTED = re.compile(r"certificate verify failed:? ?([^\n]*?)\.? ?\(_ssl")
 _STRANGE = "gave an answer that is not of this API"
 # What the provider stumbles over; a document that nests too deeply ends its decoder's recursion.
 _MISREADINGS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -34,11 +36,31 @@ class RedirectError(AccountError):
 
 
 class BusyError(NetworkError):
-    """The endpoint asks to be left alone for `seconds` (0: it does not say how long)."""
+    """The endpoint asks to be left alone for `seconds` (0: it does not say how long).
 
-    def __init__(self, what: str, seconds: float) -> None:
+    `asked`: it said so, and did not merely fail.
+    """
+
+    def __init__(self, what: str, seconds: float, *, asked: bool = True) -> None:
         super().__init__(what)
         self.seconds = seconds
+        self.asked = asked
+
+
+class CertificateError(NetworkError):
+    """The endpoint's certificate is not trusted: nothing was sent to it."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(
+            f"{host} shows a certificate that is not trusted here ({reason}).",
+            "If it is the right one, name the file with the certificate of who signed it as "
+            "ca-file in the account's entry of config.toml; verify = false there switches the "
+            "check off, and anybody on the way may then read your token.",
+        )
+
+
+class SilentError(NetworkError):
+    """The endpoint took the request and did not answer in time."""
 
 
 @contextlib.contextmanager
@@ -75,7 +97,7 @@ def provider_errors(host: str = "The endpoint") -> Iterator[None]:
 
 def explain(error: BaseException, host: str = "The endpoint") -> QtowerError:
     """The error of ours that says what `error` of the provider or of `requests` means."""
-    from requests import RequestException
+    from requests import ReadTimeout, RequestException
 
     from qtower.desk.sessions import RedirectedError
 
@@ -87,7 +109,10 @@ def explain(error: BaseException, host: str = "The endpoint") -> QtowerError:
     if isinstance(cause, RedirectedError):
         return RedirectError(str(cause))
     if cause.response is None:
-        return NetworkError(f"{host} {silence(cause)}.")
+        if untrusted := _UNTRUSTED.search(str(cause)):
+            return CertificateError(host, scrub(untrusted[1].strip()[:200]))
+        kind = SilentError if isinstance(cause, ReadTimeout) else NetworkError
+        return kind(f"{host} {silence(cause)}.")
     return explain_status(cause.response, host)
 
 
@@ -101,7 +126,8 @@ def explain_status(response: Any, host: str) -> QtowerError:
     if code == 429:
         return BusyError(f"{host} asks for fewer requests.", _retry_after(response))
     if code >= 500:
-        return BusyError(f"{host} failed with status {code}.", _retry_after(response))
+        wish = _retry_after(response)
+        return BusyError(f"{host} failed with status {code}.", wish, asked=wish > 0)
     return JobStateError(said or f"{host} refused with status {code}.")
 
 
@@ -128,7 +154,7 @@ def silence(error: BaseException) -> str:
     if isinstance(error, requests.Timeout):
         return "did not answer in time"
     if isinstance(error, requests.exceptions.SSLError):
-        return "has no certificate that is trusted here"
+        return "does not speak TLS as it should"
     if "refused" in str(error).lower():
         return "refused the connection"
     if "resolve" in str(error).lower():
@@ -138,6 +164,8 @@ def silence(error: BaseException) -> str:
 
 def _retry_after(response: Any) -> float:
     """The seconds that the header `Retry-After` names, as a number or a date; 0 without one."""
+    from email.utils import parsedate_to_datetime  # 10 ms that a start can do without
+
     value = str(response.headers.get("Retry-After", "")).strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])

@@ -1,47 +1,59 @@
-"""Result documents: fetched once through the managed job, kept in the journal, read from there."""
+"""Result documents: fetched once from the endpoint, kept, and read from there ever after."""
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-from weakref import WeakValueDictionary
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import msgspec
 from qiskit.providers.exceptions import JobError
+from qiskit.providers.ibmq.api.exceptions import RequestsApiError
 from qiskit.providers.ibmq.exceptions import IBMQError
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 from qiskit.providers.jobstatus import JobStatus
+from requests import RequestException
 
-from qtower.errors import JobStateError, NetworkError, NotFoundError, StorageError
+from qtower.errors import JobStateError, NetworkError, NotFoundError
 
 from . import plain_json
-
-_log = logging.getLogger(__name__)
+from .faults import explain
+from .kept_results import KeptResults, Obtained
+from .result_downloads import acknowledge, result_pieces
 
 _FETCH_SECONDS = 60.0
 _MOST_IN_MEMORY = 4  # results
 _BYTES_IN_MEMORY = 64 * 1024 * 1024  # of JSON
 
 
-class ResultKeeper(Protocol):
-    """Where results are kept: the journal."""
-
-    def keep_result(self, job_id: str, raw: bytes) -> None: ...
-
-    def kept_result(self, job_id: str) -> bytes | None: ...
-
-
-@dataclass
 class JobResult:
-    """A result document. Its shape is that of `qiskit.result.Result.to_dict`."""
+    """A result document. Its shape is that of `qiskit.result.Result.to_dict`.
 
-    raw: bytes
-    document: dict[str, Any]
-    source: str  # "endpoint" or "kept"
-    outcomes: dict[tuple[int, str], list[tuple[str, int]]] = field(default_factory=dict)
+    Its experiments are only decoded while they are looked at: 44 MB of memory of single shots
+    become 400 MB of Python, and nobody else gets a word in meanwhile.
+    """
+
+    def __init__(self, raw: bytes, source: str) -> None:
+        """`source` is "endpoint" or "kept".
+
+        Raises:
+            ValueError: It is no result.
+        """
+        try:
+            self.raw, parts = raw, _parts(raw)
+        except msgspec.DecodeError:  # other readers of JSON take lone surrogates, and NaN
+            self.raw = plain_json.encode(json.loads(raw))
+            parts = _parts(self.raw)
+        self.source = source
+        self.outcomes: dict[tuple[int, str], list[tuple[str, int]]] = {}
+        found = parts.pop("results", None)
+        self._experiments = _experiments(found) if found else []
+        self.facts: dict[str, Any] = {name: plain_json.decode(part) for name, part in parts.items()}
+        """All but the experiments."""
+        self._last: tuple[int, dict[str, Any]] = (-1, {})
 
     def experiment(self, index: int) -> dict[str, Any]:
         """Returns one experiment of the result.
@@ -49,28 +61,45 @@ class JobResult:
         Raises:
             NotFoundError: There is none of that index.
         """
-        experiments = self.experiments()
-        if not 0 <= index < len(experiments):
+        if not 0 <= index < len(self._experiments):
             raise NotFoundError(
                 f"The result has no experiment {index}.",
-                f"It has {len(experiments)}, counted from 0.",
+                f"It has {len(self._experiments)}, counted from 0.",
             )
-        return experiments[index]
+        last, experiment = self._last
+        if last != index:
+            experiment = plain_json.decode(self._experiments[index])
+            self._last = (index, experiment)
+        return experiment
 
-    def experiments(self) -> list[dict[str, Any]]:
-        """Returns all experiments, in order."""
-        return [each for each in self.document.get("results") or [] if isinstance(each, dict)]
+    def experiments(self) -> Iterator[dict[str, Any]]:
+        """Yields all experiments, in order."""
+        for part in self._experiments:
+            yield plain_json.decode(part)
+
+
+def _parts(raw: bytes) -> dict[str, msgspec.Raw]:
+    return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+
+
+def _experiments(part: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return [
+            each
+            for each in msgspec.json.decode(part, type=list[msgspec.Raw])
+            if bytes(memoryview(each)[:1]) == b"{"
+        ]
+    except msgspec.ValidationError:
+        return []
 
 
 class JobResults:
-    """Results by job: the last few in memory, all that were ever read in the journal."""
+    """Results by job: the last few in memory, all that were ever read on disk."""
 
-    def __init__(self, journal: ResultKeeper) -> None:
-        self._journal = journal
+    def __init__(self, kept: KeptResults) -> None:
+        self._kept = kept
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, JobResult] = OrderedDict()
-        # A result may be readable only once: two readers of one job wait for each other.
-        self._fetching: WeakValueDictionary[str, _FetchLock] = WeakValueDictionary()
 
     def get(self, job_id: str, managed_job: Callable[[], ManagedJob]) -> JobResult:
         """Returns the result of a job that is DONE, or the partial one of a job in ERROR.
@@ -83,29 +112,31 @@ class JobResults:
             NetworkError: The endpoint did not give it.
         """
         with self._lock:
-            fetch_lock = self._fetching.setdefault(job_id, _FetchLock())
-        with fetch_lock.lock:
-            return self._recall(job_id) or self._fetch(job_id, require_sent(managed_job()))
-
-    def _recall(self, job_id: str) -> JobResult | None:
-        with self._lock:
             if job_id in self._recent:
                 self._recent.move_to_end(job_id)
                 return self._recent[job_id]
-        raw = self._journal.kept_result(job_id)
-        if raw is None:
-            return None
-        return self._remember(job_id, JobResult(raw, plain_json.decode(raw), "kept"))
-
-    def _fetch(self, job_id: str, managed_job: ManagedJob) -> JobResult:
-        raw = plain_json.encode(_read(managed_job).to_dict())
+        raw = self._kept.read(job_id)
+        obtained = Obtained(raw, kept=True) if raw is not None else self._fetch(job_id, managed_job)
         try:
-            self._journal.keep_result(job_id, raw)
-            managed_job.job._result = None  # kept here; the job would hold it for good
-        except StorageError as error:
-            # It can still be shown; only a later reading will need the endpoint again.
-            _log.warning("the result of job %s is not kept: %s", job_id, error)
-        return self._remember(job_id, JobResult(raw, plain_json.decode(raw), "endpoint"))
+            result = JobResult(obtained.raw, "kept" if obtained.kept else "endpoint")
+        except (ValueError, RecursionError) as error:
+            self._kept.put_aside(job_id)
+            raise NetworkError("What the endpoint gave is not a result.") from error
+        return self._remember(job_id, result)
+
+    def _fetch(self, job_id: str, managed_job: Callable[[], ManagedJob]) -> Obtained:
+        managed = require_sent(managed_job())
+        status = _require_end(managed)
+        job = managed.job
+        if not job._use_object_storage:
+            return self._kept.obtain(job_id, lambda: [_read(managed, status)])
+        client = job._api_client
+        with _reading(status):
+            obtained = self._kept.obtain(
+                job_id, lambda: result_pieces(client, job_id), lambda: acknowledge(client, job_id)
+            )
+        job._result = None  # the provider's own copy, if it read one to word an error
+        return obtained
 
     def _remember(self, job_id: str, result: JobResult) -> JobResult:
         with self._lock:
@@ -116,13 +147,6 @@ class JobResults:
             ):
                 self._recent.popitem(last=False)
         return result
-
-
-class _FetchLock:
-    """A lock that can be referred to weakly: it is gone when nobody holds or awaits it."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
 
 
 def require_sent(managed_job: ManagedJob) -> ManagedJob:
@@ -141,7 +165,7 @@ def require_sent(managed_job: ManagedJob) -> ManagedJob:
     return managed_job
 
 
-def _read(managed_job: ManagedJob) -> Any:
+def _require_end(managed_job: ManagedJob) -> JobStatus:
     status = managed_job.status()
     if status is None:
         raise NetworkError(
@@ -154,20 +178,39 @@ def _read(managed_job: ManagedJob) -> Any:
         raise JobStateError(
             f"The job is {status.name}: it has no result yet.", "Wait until it is DONE."
         )
-    result = managed_job.result(timeout=_FETCH_SECONDS, partial=True)
-    return result if result is not None else _read_again(managed_job, status)
+    return status
 
 
-def _read_again(managed_job: ManagedJob, status: JobStatus) -> Any:
-    """ManagedJob turns the reason of a failure into a warning; the job itself raises it."""
+@contextlib.contextmanager
+def _reading(status: JobStatus) -> Iterator[None]:
+    """Around the reading of a result from object storage."""
     try:
-        return managed_job.job.result(timeout=_FETCH_SECONDS, partial=True)
+        yield
+    except (RequestsApiError, RequestException, ValueError, KeyError, TypeError) as error:
+        if status is JobStatus.ERROR and getattr(error, "status_code", 0) in (400, 404):
+            raise _nothing_left() from error
+        if not isinstance(error, (RequestsApiError, RequestException)):
+            raise NetworkError("The endpoint did not say where the result is.") from error
+        known = explain(error)
+        if isinstance(known, JobStateError | NotFoundError):
+            raise NetworkError(f"The result could not be read: {known.what}") from error
+        raise known from error
+
+
+def _nothing_left() -> JobStateError:
+    return JobStateError("The job failed and left no result.", "Look at its error message.")
+
+
+def _read(managed_job: ManagedJob, status: JobStatus) -> bytes:
+    """The result of a job whose endpoint has no object storage, through the provider."""
+    try:
+        result = managed_job.job.result(timeout=_FETCH_SECONDS, partial=True)
     except JobError as error:
         if status is JobStatus.ERROR:
-            raise JobStateError(
-                "The job failed and left no result.", "Look at its error message."
-            ) from error
+            raise _nothing_left() from error
         words = error.message or type(error).__name__
         raise NetworkError(f"The result could not be read: {words}") from error
     except IBMQError as error:
         raise NetworkError(f"The result could not be read: {error.message}") from error
+    managed_job.job._result = None  # kept here; the job would hold it for good
+    return plain_json.encode(result.to_dict())

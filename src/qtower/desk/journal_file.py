@@ -1,30 +1,31 @@
-"""The journal's SQLite file: made, opened, written to, put aside when damaged."""
+"""The journal's SQLite file: made, opened, upgraded, written to, put aside when damaged."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from qtower.desk.journal_schema import TABLES, VERSION, make, upgrade
 from qtower.errors import StorageError
 
-_VERSION = 1
 _BUSY_SECONDS = 5.0
+# What SQLite says of tables that are not as they should be; its error codes come with Python 3.11.
+_FOREIGN = re.compile("no such (table|column)|already exists|has no column")
+_PLAIN = {
+    "is locked": "another program has it locked",
+    "is full": "the disk is full",
+    "disk I/O": "the disk does not take it (disk I/O error)",
+    "readonly": "it is read-only",
+}
+_LARGEST_LOG = 16 * 1024 * 1024  # bytes that the write-ahead log keeps once it was written back
 
-_SCHEMA = """
-CREATE TABLE jobs (key TEXT PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE transitions (
-    key TEXT NOT NULL, status TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (key, status)
-) WITHOUT ROWID;
-CREATE TABLE intents (
-    set_id TEXT NOT NULL, part INTEGER NOT NULL, intent BLOB NOT NULL,
-    state TEXT NOT NULL DEFAULT 'open', job_id TEXT NOT NULL DEFAULT '',
-    error TEXT NOT NULL DEFAULT '', PRIMARY KEY (set_id, part)
-) WITHOUT ROWID;
-CREATE INDEX open_intents ON intents (state) WHERE state = 'open';
-"""
+
+class NewerJournalError(StorageError):
+    """A newer qtower wrote the file: it can be read as far as it is understood, and no more."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -32,18 +33,27 @@ def open_file(path: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.OperationalError: It is locked, read-only, or the disk is full.
-        sqlite3.DatabaseError: It is damaged.
-        StorageError: A newer qtower wrote it.
+        sqlite3.DatabaseError: It is damaged, or no journal.
+        NewerJournalError: A newer qtower wrote it.
     """
     # SQLite gives its -wal and -shm files the mode of the main one: made here, all are private.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
     connection = _connect(str(path))
     try:
+        if not path.stat().st_size:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
         connection.execute("PRAGMA synchronous = NORMAL")
-        _prepare(connection)
-        connection.execute("SELECT count(*) FROM jobs").fetchone()
+        if _prepare(connection):
+            _tidy(connection)
+        connection.execute("SELECT row FROM jobs LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if _FOREIGN.search(str(error)):
+            raise sqlite3.DatabaseError(f"its tables are not a journal's: {error}") from error
+        raise
     except BaseException:
         connection.close()
         raise
@@ -57,35 +67,94 @@ def in_memory() -> sqlite3.Connection:
     return connection
 
 
-def _connect(name: str) -> sqlite3.Connection:
+def copy_of(path: Path) -> sqlite3.Connection:
+    """A journal in memory with what can be read of the file, which is not touched."""
+    # Without its -shm file a journal can be read only by who may write it, or as if nobody did.
+    for way in ("mode=rw", "immutable=1"):
+        source = _connect(f"{path.absolute().as_uri()}?{way}", uri=True)
+        with contextlib.closing(source), contextlib.suppress(sqlite3.Error):
+            source.execute("PRAGMA query_only = 1")
+            source.execute("SELECT row FROM jobs LIMIT 1").fetchone()
+            return copied(source)
+    return in_memory()
+
+
+def copied(source: sqlite3.Connection) -> sqlite3.Connection:
+    """A journal in memory with what can still be read of another."""
+    memory = in_memory()
+    for table in TABLES:
+        columns = [column[1] for column in memory.execute(f"PRAGMA table_info({table})")]
+        names = ", ".join(columns)
+        insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        with contextlib.suppress(sqlite3.Error):
+            for record in source.execute(f"SELECT {names} FROM {table}"):
+                memory.execute(insert, record)
+    return memory
+
+
+def plainly(error: Exception) -> str:
+    """What keeps the file from being written, for people."""
+    if isinstance(error, OSError):
+        return f"{error.strerror} ({error.filename})"
+    said = str(error)
+    return next((words for word, words in _PLAIN.items() if word in said), said)
+
+
+def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(
-        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
     )
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Makes the tables if there are none; two agents may come here at once."""
+def _prepare(connection: sqlite3.Connection) -> bool:
+    """Makes the tables, or brings them up to date; true if there were older ones.
+
+    Two agents may come here at once. Tables of today need no lock, which another may hold.
+    """
+    if _version(connection) == VERSION:
+        return False
     connection.execute("BEGIN IMMEDIATE")
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise StorageError(
-                f"it was written by a newer qtower (format {version}, this one knows {_VERSION})"
-            )
+        version = _version(connection)
         if version == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            make(connection)
+        else:
+            upgrade(connection, version)
+        if version != VERSION:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    return bool(0 < version < VERSION)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The format of the tables; 0: there are none of ours.
+
+    Raises:
+        NewerJournalError: This one does not know it.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise NewerJournalError(
+            f"it was written by a newer qtower (format {version}, this one knows {VERSION})"
+        )
+    return version
+
+
+def _tidy(connection: sqlite3.Connection) -> None:
+    """Gives back what an upgrade left free; the file can give back bit by bit from then on."""
+    with contextlib.suppress(sqlite3.OperationalError):  # others have it open: another time
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def commit(
     connection: sqlite3.Connection,
-    writes: list[tuple[str, Sequence[Sequence[object]]]],
+    writes: Sequence[tuple[str, Sequence[Sequence[object]]]],
     *,
     durable: bool,
 ) -> None:
@@ -100,6 +169,13 @@ def commit(
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Gives the disk back the pages that nothing uses, and the write-ahead log."""
+    with contextlib.suppress(sqlite3.OperationalError):  # others write just now: another time
+        connection.executescript("PRAGMA incremental_vacuum")  # `execute` frees a single page
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def put_aside(path: Path, now: float) -> Path:

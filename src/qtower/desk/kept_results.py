@@ -1,19 +1,39 @@
-"""Results kept on disk: an endpoint may hand each one out only once."""
+"""Results kept on disk: an endpoint may hand each one out only once.
+
+A result is written while it is read, into a file of its own, which gets its name when all of it is
+on disk. Where that goes wrong, what has come is still given to whoever asked for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import os
 import re
+import threading
+import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
+from weakref import WeakValueDictionary
+
+import msgspec
 
 from qtower import paths
+from qtower.config import Keeping
 from qtower.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
 _DIGEST = 64  # characters of a SHA-256 in hexadecimal
+_LEVEL = 1  # a tenth of the time of the default level, and counts are packed almost as tightly
+_DAY = 86_400.0
+_MEGABYTE = 1_000_000
+# What a process left that died while it read: the beginning of a document, for a person to look at.
+_COMING, _CUT_OFF = ".coming", ".cut-off"
+_COMING_SECONDS = 3600.0  # nothing takes so long to come
 
 
 def safe_name(name: str) -> str:
@@ -24,34 +44,66 @@ def safe_name(name: str) -> str:
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
+def _nothing(*_: object) -> None:
+    """For who does not want to know."""
+
+
+class Obtained(msgspec.Struct, frozen=True):
+    """A result document, and where it was found."""
+
+    raw: bytes
+    kept: bool  # it was here before
+    problem: StorageError | None = None  # why it is not kept now
+
+
 class KeptResults:
     """A folder of result documents, compressed, each with its checksum."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None, keeping: Keeping | None = None) -> None:
+        """Without a folder nothing can be kept; without `keeping`, everything is."""
         self._folder = folder
+        self._keeping = keeping
+        self._lock = threading.Lock()
+        # A result may be readable only once: two readers of one job wait for each other.
+        self._reading: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+        self.tell: Callable[[str], object] = _nothing
+        """Hears the id of each job whose result was kept."""
+        self.tell_gone: Callable[[set[str]], object] = _nothing
+        """Hears the `safe_name` of jobs whose results were removed."""
 
-    def keep(self, job_id: str, raw: bytes) -> None:
-        """Writes the result document of a job, all of it or nothing.
+    def obtain(
+        self,
+        job_id: str,
+        pieces: Callable[[], Iterable[bytes]],
+        acknowledge: Callable[[], object] = _nothing,
+    ) -> Obtained:
+        """The result document of a job: the one that is kept, or what `pieces` reads, kept now.
 
-        Raises:
-            StorageError: It could not be written.
+        `acknowledge` is called when it is on disk. Raises whatever `pieces` raises; nothing is
+        kept then.
         """
-        digest = hashlib.sha256(raw).hexdigest().encode()
-        try:
-            file = paths.private_dir(self._folder) / safe_name(job_id)
-            paths.write_private(file, digest + b"\n" + zlib.compress(raw, 6))
-        except OSError as error:
-            raise StorageError(
-                f"The result of job {job_id} could not be kept: {error.strerror or error}.",
-                "Check the free space of the disk.",
-            ) from error
+        with self._lock:
+            turn = self._reading.setdefault(job_id, _Turn())
+        with turn.lock:
+            raw = self.read(job_id)
+            if raw is not None:
+                return Obtained(raw, kept=True)
+            obtained = self._receive(job_id, pieces())
+            acknowledge()
+        if obtained.problem is None:
+            self.tell(job_id)
+        else:
+            _log.warning("the result of job %s is not kept: %s", job_id, obtained.problem)
+        return obtained
 
     def read(self, job_id: str) -> bytes | None:
         """The result document of a job, or None if it was never kept or is damaged."""
-        file = self._folder / safe_name(job_id)
+        file = self._file(job_id)
         try:
-            content = file.read_bytes()
+            content = file.read_bytes() if file else b""
         except OSError:
+            return None
+        if file is None:
             return None
         digest, packed = content[:_DIGEST], content[_DIGEST + 1 :]
         try:
@@ -63,3 +115,143 @@ class KeptResults:
         _log.warning("the kept result %s is damaged and was put aside", file.name)
         file.replace(file.with_name(f"{file.name}.damaged"))
         return None
+
+    def has(self, job_id: str) -> bool:
+        """Whether the result of a job is kept."""
+        file = self._file(job_id)
+        return file is not None and file.exists()
+
+    def names(self) -> set[str]:
+        """The jobs whose results are kept, by their `safe_name`."""
+        return {file.name for file, _ in self._files()}
+
+    def put_aside(self, job_id: str) -> None:
+        """What is kept of a job is no result."""
+        file = self._file(job_id)
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.replace(file.with_name(f"{file.name}.damaged"))
+
+    def keep_house(self, now: float | None = None) -> None:
+        """Removes the oldest until what is left is no more, and no older, than it may be."""
+        now = time.time() if now is None else now
+        if self._keeping is None:
+            return
+        room = self._keeping.results_mb * _MEGABYTE
+        days = self._keeping.result_days
+        oldest = now - days * _DAY if days else 0.0
+        removed: set[str] = set()
+        for file, status in sorted(self._files(), key=lambda each: -each[1].st_mtime):
+            if file.name.endswith(_COMING):
+                if status.st_mtime < now - _COMING_SECONDS:
+                    file.replace(file.with_name(file.name.strip(".").partition(".")[0] + _CUT_OFF))
+                continue
+            room -= status.st_size
+            if room < 0 or status.st_mtime < oldest:
+                _log.info("the kept result %s is removed: it is old", file.name)
+                file.unlink(missing_ok=True)
+                removed.add(file.name)
+        if removed:
+            self.tell_gone(removed)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _file(self, job_id: str) -> Path | None:
+        return self._folder / safe_name(job_id) if self._folder else None
+
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        with contextlib.suppress(OSError):
+            for file in list(self._folder.iterdir()) if self._folder else []:
+                with contextlib.suppress(FileNotFoundError):
+                    yield file, file.stat()
+
+    def _receive(self, job_id: str, pieces: Iterable[bytes]) -> Obtained:
+        """Reads all pieces; what of them cannot be written is read all the same."""
+        came: list[bytes] = []
+        file = self._file(job_id)
+        problem = StorageError("There is no state directory to keep results in.")
+        with contextlib.closing(_Writing(file)) as writing:
+            for piece in pieces:
+                came.append(piece)
+                writing.write(piece)
+            writing.finish()
+        if writing.fault is None and file is not None:
+            return Obtained(b"".join(came), kept=False)
+        if writing.fault is not None:
+            problem = StorageError(
+                f"The result of job {job_id} could not be kept: {writing.fault}.",
+                "Check the free space of the disk.",
+            )
+        return Obtained(b"".join(came), kept=False, problem=problem)
+
+
+class _Writing:
+    """A result's file while it is written; its first fault ends that, and is raised to nobody."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.fault: str | None = None
+        self._target = file
+        self._partial: Path | None = None
+        self._stream: IO[bytes] | None = None
+        self._digest = hashlib.sha256()
+        self._packer = zlib.compressobj(_LEVEL)
+        if file is not None:
+            self._guarded(lambda: self._open(file))
+
+    def write(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        if self._stream is not None:
+            self._guarded(lambda: self._put(self._packer.compress(piece)))
+
+    def finish(self) -> None:
+        """All has come: it gets its checksum and its name, and is on disk at the return."""
+        if self._stream is not None:
+            self._guarded(self._finish)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.close()
+        if self._partial is not None:
+            self._partial.unlink(missing_ok=True)
+
+    def _guarded(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (OSError, StorageError) as error:
+            self.fault = getattr(error, "strerror", None) or str(error)
+            self.close()
+            self._stream = None
+
+    def _open(self, file: Path) -> None:
+        paths.private_dir(file.parent)
+        self._partial = file.with_name(f".{file.name}.{os.getpid()}{_COMING}")
+        self._partial.unlink(missing_ok=True)
+        descriptor = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._stream = os.fdopen(descriptor, "wb")
+        self._put(b"0" * _DIGEST + b"\n")  # no checksum yet: it is known in the end
+
+    def _put(self, content: bytes) -> None:
+        assert self._stream is not None
+        self._stream.write(content)
+
+    def _finish(self) -> None:
+        assert self._stream and self._partial and self._target
+        self._put(self._packer.flush())
+        self._stream.seek(0)
+        self._put(self._digest.hexdigest().encode())
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._partial.replace(self._target)
+        folder = os.open(self._target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # without this the name may be lost with the power
+        finally:
+            os.close(folder)
+
+
+class _Turn:
+    """A lock that can be referred to weakly: it is gone when nobody holds or awaits it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Parts of job sets that a process meant to send and did not live to: arrived, or lost?"""
+"""Parts of job sets that a process meant to send and did not live to: arrived, or to be offered."""
 
 from __future__ import annotations
 
@@ -6,66 +6,101 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from qtower.desk.journal import Intent, Journal
+from qtower.desk.intents import Intents, Part, PartState, Sending
+from qtower.desk.merging import substance
 from qtower.desk.registry import Changes, Registry
 from qtower.errors import NotFoundError
 from qtower.model import JobRow, Status
-from qtower.processes import process_lives
 
-_WORDS = "qtower ended before this job was sent. It did not reach the endpoint."
+LOST_WORDS = (
+    "qtower ended before this job was sent. It did not reach the endpoint. "
+    "It can be sent now, or left: see the unsent jobs."
+)
+LEFT_WORDS = "It was not sent, and given up."
+_ACCEPTED = 2  # the substance of a job that has its qobj
 
 
 def settle_lost_parts(
-    registry: Registry, journal: Journal, unsent: Collection[str], now: float
+    registry: Registry, intents: Intents, unsent: Collection[str], now: float
 ) -> Changes:
     """Ends what processes that are gone left open, once all jobs were read.
 
     A part that reached the endpoint bears the set's tag and its index, and was found by them. The
-    others become SUBMIT_FAILED; they are not sent again by themselves. `unsent` are the keys of
-    rows that the journal had without a job id: their intents may have been closed by a process
-    that ended before it wrote the row.
+    others become SUBMIT_FAILED; they are not sent again by themselves, but offered. `unsent` are
+    the keys of rows that the journal had without a job id: the process that made them may have
+    written less than it did.
     """
-    lost = []
-    being_sent = set()
-    for intent in journal.open_intents():
-        if process_lives(intent.owner):
-            being_sent.add(_key(intent))
-            continue
-        row = _row(registry, intent)
-        if row.job_id:
-            journal.part_sent(intent.set_id, intent.part.index, row.job_id)
-        else:
-            journal.part_failed(intent.set_id, intent.part.index, _WORDS)
-            lost.append(row)
+    lost: list[JobRow] = []
+    being_sent: set[str] = set()
+    for sending in intents.unfinished():
+        for part in intents.parts(sending.intent.set_id):
+            if sending.owned:
+                being_sent.add(part_key(sending, part))
+            elif part.state in (PartState.OPEN, PartState.BEGUN):
+                lost += _settle(registry, intents, sending, part, now)
     known = {row.key: row for row in registry.rows()}
     left = [known[key] for key in unsent if key in known and key not in being_sent]
-    lost += [row for row in left if not row.job_id and row not in lost]
-    return registry.put(
-        [replace(row, status=Status.SUBMIT_FAILED, error=_WORDS, since=now) for row in lost]
+    settled = {row.key for row in lost}
+    lost += [
+        replace(row, status=Status.SUBMIT_FAILED, error=LOST_WORDS, since=now)
+        for row in left
+        if not row.job_id and row.key not in settled and not row.status.final
+    ]
+    return registry.put(lost)
+
+
+def give_up(registry: Registry, sending: Sending, indexes: Collection[int], now: float) -> Changes:
+    """The rows of parts that a person has given up say so."""
+    rows = []
+    for index in indexes:
+        try:
+            row = registry.row(f"{sending.intent.set_id}/{index}")
+        except NotFoundError:
+            continue
+        if not row.job_id:
+            rows.append(replace(row, status=Status.SUBMIT_FAILED, error=LEFT_WORDS, since=now))
+    return registry.put(rows)
+
+
+def part_key(sending: Sending, part: Part) -> str:
+    """The key of a part's row."""
+    return f"{sending.intent.set_id}/{part.intent.index}"
+
+
+def part_row(sending: Sending, part: Part, now: float) -> JobRow:
+    """The row of a part that is to be sent."""
+    intent = part.intent
+    return JobRow(
+        key=part_key(sending, part),
+        status=Status.INITIALIZING,
+        name=f"{sending.intent.set_name}_{intent.index}_",
+        label=intent.label,
+        set_id=sending.intent.set_id,
+        set_name=sending.intent.set_name,
+        index=intent.index,
+        start_index=intent.start_index,
+        end_index=intent.start_index + intent.experiments - 1,
+        backend=sending.intent.backend,
+        shots=intent.shots,
+        created=sending.intent.at,
+        since=now,
+        tags=intent.tags,
     )
 
 
-def _key(intent: Intent) -> str:
-    return f"{intent.set_id}/{intent.part.index}"
-
-
-def _row(registry: Registry, intent: Intent) -> JobRow:
-    part = intent.part
-    key = _key(intent)
+def _settle(
+    registry: Registry, intents: Intents, sending: Sending, part: Part, now: float
+) -> list[JobRow]:
+    """Writes down that a part has arrived, or returns the row of one that has not."""
     try:
-        return registry.row(key)
+        row = registry.row(part_key(sending, part))
     except NotFoundError:
-        return JobRow(
-            key=key,
-            name=f"{intent.set_name}_{part.index}_",
-            label=part.label,
-            set_id=intent.set_id,
-            set_name=intent.set_name,
-            index=part.index,
-            start_index=part.start_index,
-            end_index=part.start_index + part.experiments - 1,
-            backend=intent.backend,
-            shots=part.shots,
-            created=intent.at,
-            tags=part.tags,
-        )
+        row = replace(part_row(sending, part, now), since=None)
+    if row.job_id:
+        # A shell without a qobj is none; whoever sends the part again sees to it.
+        if substance(row.status) >= _ACCEPTED:
+            intents.sent(sending.intent.set_id, part.intent.index, row.job_id)
+        return []
+    if row.status is Status.SUBMIT_FAILED:
+        return []
+    return [replace(row, status=Status.SUBMIT_FAILED, error=LOST_WORDS, since=now)]

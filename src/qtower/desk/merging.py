@@ -17,6 +17,8 @@ def merged(known: JobRow | None, new: JobRow, updated: float | None, now: float)
     """
     if known is None:
         return replace(new, since=new.since or updated)
+    if _has_ended(known, new):
+        return replace(known, confirmed=new.confirmed)
     same = known.status is new.status
     return replace(
         new,
@@ -28,6 +30,31 @@ def merged(known: JobRow | None, new: JobRow, updated: float | None, now: float)
         run_seconds=new.run_seconds if new.run_seconds is not None else known.run_seconds,
         error=known.error if same and new.error in STATUSES and known.error else new.error,
         estimated_start=_steady(known.estimated_start, new.estimated_start),
+        saved=known.saved,
+    )
+
+
+def followed(known: JobRow, told: JobRow) -> JobRow:
+    """`known` with the status and the place in the queue that were `told` apart from all else."""
+    unchanged = known.status is told.status
+    return replace(
+        known,
+        status=told.status,
+        queue_position=told.queue_position,
+        estimated_start=told.estimated_start,
+        since=known.since if unchanged else told.confirmed,
+        error=known.error if unchanged else told.error,
+        confirmed=told.confirmed,
+    )
+
+
+def _has_ended(known: JobRow, new: JobRow) -> bool:
+    """Whether the page was asked for before the end was told by another way: no end is undone."""
+    return (
+        known.status.final
+        and known.status is not Status.SUBMIT_FAILED
+        and known.job_id == new.job_id
+        and not new.status.final
     )
 
 
@@ -40,6 +67,8 @@ def _steady(known: float | None, new: float | None) -> float | None:
 
 def is_behind(row: JobRow, known: JobRow) -> bool:
     """Whether `known` is further than a row of a submission that was just acknowledged."""
+    if not known.job_id:
+        return False  # only we spoke of it until now
     return row.status is Status.INITIALIZING and known.status is not Status.INITIALIZING
 
 

@@ -7,15 +7,19 @@ status that it does not know; a monitor has to show the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from qtower.desk.faults import explain, faults
 from qtower.desk.rows import FINAL_API_STATUSES, Document
+from qtower.errors import JobStateError
 
 PAGE = 50
-"""Jobs a page. A list of ids travels in the URL: no more than this there either."""
+"""Jobs a page, as IBM's service had it. A list of ids travels in the URL: no more than this."""
 
-_IDS_PAGE = 500  # a server may give less
+MOST = 500
+"""What is asked for: a server gives what it allows."""
+
 _MOST_PAGES = 100_000 // PAGE
 
 
@@ -24,6 +28,13 @@ class JobPages:
 
     def __init__(self, provider: Any) -> None:
         self._client = provider._api_client
+        self._limit = MOST
+        self._given = 0  # the longest page so far
+
+    @property
+    def size(self) -> int:
+        """How long a page is when there is more."""
+        return min(self._limit, max(PAGE, self._given))
 
     def active(self) -> Iterator[list[Document]]:
         """All jobs that have not ended."""
@@ -38,8 +49,12 @@ class JobPages:
         return self._pages({"creationDate": {"gt": created}})
 
     def history(self) -> Iterator[list[Document]]:
-        """All jobs there are."""
+        """All jobs there are. An error does not end it: the next call asks for that page again."""
         return self._pages({}, to_the_end=True)
+
+    def tagged(self, tag: str) -> Iterator[list[Document]]:
+        """All jobs that bear `tag`."""
+        return self._pages({"tags": {"inq": [tag]}}, to_the_end=True)
 
     def by_id(self, job_ids: Sequence[str]) -> Iterator[list[Document]]:
         """The jobs of these ids, as far as they exist."""
@@ -49,21 +64,14 @@ class JobPages:
                 limit=len(wanted), extra_filter={"id": {"inq": wanted}}
             )
 
-    def ids(self) -> Iterator[set[str]]:
-        """The ids of all jobs there are, page by page."""
-        seen: set[str] = set()
-        last: dict[str, Any] | None = None
-        for _ in range(_MOST_PAGES):
-            answer = self._client.list_jobs_ids(
-                limit=_IDS_PAGE, extra_filter=_after(last, "id", "creationDate")
-            )
-            page = [document for document in answer if _placed(document, "id", "creationDate")]
-            fresh = {document["id"] for document in page} - seen
-            if not fresh:
-                return
-            yield fresh
-            seen |= fresh
-            last = page[-1]
+    def ids(self) -> Iterator[list[dict[str, Any]]]:
+        """Ids and creation dates of all jobs there are, as `history`."""
+        return _Pages(
+            lambda where: self._ask(self._client.list_jobs_ids, where),
+            {},
+            ("id", "creationDate"),
+            lambda: 1,
+        )
 
     def one(self, job_id: str) -> Document:
         """A job with its steps and its error, which pages leave out."""
@@ -73,25 +81,70 @@ class JobPages:
     def _pages(
         self, where: dict[str, Any], *, to_the_end: bool = False
     ) -> Iterator[list[Document]]:
-        """Goes on from the last job's creation date, so that new jobs do not shift the pages.
-
-        A server may give less than a whole page although there is more: with `to_the_end` only an
-        empty one counts as the end, or one without news from a server that ignores the filter.
+        """A server may give less than a whole page although there is more: with `to_the_end` only
+        an empty one counts as the end, or one without news from a server that ignores the filter.
         """
-        seen: set[str] = set()
-        last: dict[str, Any] | None = None
-        for _ in range(_MOST_PAGES):
-            follow = _after(last, "job_id", "creation_date")
-            both = {"and": [where, follow]} if where and follow else where or follow
-            page = self._client.list_jobs_statuses(limit=PAGE, extra_filter=both or None)
-            if page:
-                yield page
-            placed = [document for document in page if _placed(document, "job_id", "creation_date")]
-            fresh = {document["job_id"] for document in placed} - seen
-            if not fresh or (len(page) < PAGE and not to_the_end):
-                return
-            seen |= fresh
-            last = placed[-1]
+        names = ("job_id", "creation_date")
+        return _Pages(self._listed, where, names, lambda: 1 if to_the_end else self.size)
+
+    def _listed(self, where: dict[str, Any] | None) -> list[Any]:
+        page = self._ask(self._client.list_jobs_statuses, where)
+        self._given = max(self._given, len(page))
+        return page
+
+    def _ask(self, listing: Callable[..., list[Any]], where: dict[str, Any] | None) -> list[Any]:
+        """Asks for a long page; a server that refuses this is asked for one of the usual length."""
+        try:
+            return listing(limit=self._limit, extra_filter=where)
+        except faults() as error:
+            if self._limit <= PAGE or not isinstance(explain(error), JobStateError):
+                raise
+            page = listing(limit=PAGE, extra_filter=where)  # or it is the filter that is refused
+            self._limit = PAGE
+            return page
+
+
+class _Pages(Iterator[list[Any]]):
+    """Pages that go on from the last job's creation date, so that new jobs do not shift them.
+
+    An error leaves it where it was.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[dict[str, Any] | None], list[Any]],
+        where: dict[str, Any],
+        names: tuple[str, str],
+        least: Callable[[], int],
+    ) -> None:
+        """`names` are those of a job's id and creation date; a page shorter than `least` is the
+        last."""
+        self._ask = ask
+        self._where = where
+        self._names = names
+        self._least = least
+        self._seen: set[str] = set()
+        self._last: dict[str, Any] | None = None
+        self._left = _MOST_PAGES
+
+    def __next__(self) -> list[Any]:
+        if not self._left:
+            raise StopIteration
+        id_name, date_name = self._names
+        follow = _after(self._last, id_name, date_name)
+        both = {"and": [self._where, follow]} if self._where and follow else self._where or follow
+        page = self._ask(both or None)
+        self._left -= 1
+        placed = [document for document in page if _placed(document, *self._names)]
+        fresh = {document[id_name] for document in placed} - self._seen
+        if not fresh or len(page) < self._least():
+            self._left = 0
+        if not page:
+            raise StopIteration
+        if placed:
+            self._last = placed[-1]
+        self._seen |= fresh
+        return page
 
 
 def _placed(document: Any, id_name: str, date_name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 from qiskit import QuantumCircuit
 from qiskit.providers.ibmq import IBMQBackend
 
-from qtower.errors import SubmissionError
-from qtower.model import Order, Plan, Problem
+from qtower.errors import JobStateError, SubmissionError
+from qtower.model import JobRow, Order, Plan, Problem
 from qtower.text import encodable
 
 from .circuit_checks import check_qobj_fits, fit_circuit
@@ -108,6 +108,37 @@ def qobj_part(source: Loaded, start_index: int, label: str = "") -> Part:
         label=label or label_of(source.experiments) or encodable(source.path.stem),
         shots=source.shots,
     )
+
+
+def prepared_again(name: str, jobs: Sequence[tuple[JobRow, Any]]) -> PreparedPlan:
+    """Returns jobs of one backend, each by its row and `ManagedJob`, as a set to be sent anew.
+
+    Raises:
+        JobStateError: The endpoint does not have the qobj of one of them any more.
+        IBMQError: It could not be asked.
+    """
+    parts: list[Part] = []
+    start = 0
+    for row, managed_job in jobs:
+        qobj = managed_job.job.qobj()
+        if qobj is None:
+            raise JobStateError(
+                f"The endpoint does not have the qobj of job {row.job_id} any more.",
+                "Submit its file anew.",
+            )
+        count = len(qobj.experiments)
+        parts.append(Part(qobj, count, start, row.label, row.shots))
+        start += count
+    shots = {part.shots for part in parts}
+    made = Plan(
+        backend=jobs[0][0].backend,
+        name=name,
+        experiments=start,
+        jobs=len(parts),
+        shots=shots.pop() if len(shots) == 1 else None,
+        plan_id=new_plan_id(),
+    )
+    return PreparedPlan(made, parts, tags=list(jobs[0][0].tags))
 
 
 def _read(files: list[str]) -> tuple[list[Loaded], list[Problem]]:

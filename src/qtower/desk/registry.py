@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from qtower.desk.merging import is_behind, merged, same, substance
+from qtower.desk.kept_results import safe_name
+from qtower.desk.merging import followed, is_behind, merged, same, substance
 from qtower.desk.rows import Document, Reading, epoch, read_document
 from qtower.errors import JobStateError, NotFoundError
 from qtower.model import JobRow
+from qtower.sharing import Shared
 
 # Besides those of the sets that were submitted here and have not ended.
 _MOST_RETRIEVED = 64
@@ -44,6 +46,8 @@ class Registry:
         self._retrieve = retrieve
         self._lock = threading.RLock()
         self._rows: dict[str, JobRow] = {}
+        self._shared = Shared()
+        self._live: dict[str, None] = {}  # keys of rows that can still change, some of them gone
         self._keys: dict[str, str] = {}  # by job id
         self._experiments: dict[str, int] = {}  # by key
         self._sets: dict[str, set[str]] = {}  # keys by set id
@@ -53,16 +57,36 @@ class Registry:
     # -- rows -----------------------------------------------------------------------------------
 
     def load(self, rows: Iterable[JobRow]) -> list[JobRow]:
-        """Takes over the journal's rows; those that can still change are not confirmed by that."""
+        """Takes rows of the journal over and returns them as they are from now on.
+
+        Those that can still change are not confirmed by that.
+        """
+        loaded = [row if row.status.final else replace(row, confirmed=None) for row in rows]
         with self._lock:
-            for row in rows:
-                self._put(row if row.status.final else replace(row, confirmed=None))
-            return list(self._rows.values())
+            self._shared.share(loaded)
+            for row in loaded:
+                self._put(row)
+        return loaded
 
     def rows(self) -> list[JobRow]:
         """All rows as they are now."""
         with self._lock:
             return list(self._rows.values())
+
+    def rows_of(self, keys: Iterable[str]) -> list[JobRow]:
+        """The rows of those of the keys that have one."""
+        with self._lock:
+            return [self._rows[key] for key in keys if key in self._rows]
+
+    def live(self) -> list[JobRow]:
+        """The rows that can still change."""
+        with self._lock:
+            return [self._rows[key] for key in self._live if key in self._rows]
+
+    def unknown(self, job_ids: set[str]) -> set[str]:
+        """Those of the job ids that no row has."""
+        with self._lock:
+            return job_ids - self._keys.keys()
 
     def row(self, key: str) -> JobRow:
         """The row of `key`.
@@ -89,6 +113,7 @@ class Registry:
                     self._absorb_one(reading, now, touched)
             self._place_experiments(touched)
             self._collect(touched, changes)
+            self._shared.share(changes.rows)
         return changes
 
     def put(self, rows: Iterable[JobRow]) -> Changes:
@@ -117,12 +142,38 @@ class Registry:
             changed = change(self.row(key))
             return self.put([] if changed is None else [changed])
 
+    def mark_saved(self, job_id: str) -> Changes:
+        """The result of a job is kept on this machine."""
+        with self._lock:
+            known = self._rows.get(self._keys.get(job_id, ""))
+            return self.put([replace(known, saved=True)] if known is not None else [])
+
+    def mark_gone(self, names: set[str]) -> Changes:
+        """The results of jobs, by the `safe_name` of their ids, are not kept any more."""
+        with self._lock:
+            return self.put(
+                [
+                    replace(row, saved=False)
+                    for row in self._rows.values()
+                    if row.saved and safe_name(row.job_id) in names
+                ]
+            )
+
+    def follow(self, told: JobRow) -> Changes:
+        """Takes in a status and place in the queue that were told apart from all else."""
+        with self._lock:
+            known = self._rows.get(self._keys.get(told.job_id, ""))
+            if known is None or known.status.final:
+                return Changes()
+            return self.put([followed(known, told)])
+
     def drop(self, job_ids: Iterable[str]) -> Changes:
         """Forgets jobs that the endpoint does not have any more."""
         with self._lock:
             keys = [self._keys.pop(job_id) for job_id in job_ids if job_id in self._keys]
             for key in keys:
                 row = self._rows.pop(key)
+                self._live.pop(key, None)
                 self._experiments.pop(key, None)
                 self._sets.get(row.set_id, set()).discard(key)
                 self._managed.pop(row.job_id, None)
@@ -229,6 +280,10 @@ class Registry:
 
     def _put(self, row: JobRow) -> None:
         self._rows[row.key] = row
+        if row.status.final:
+            self._live.pop(row.key, None)
+        else:
+            self._live[row.key] = None
         if row.job_id:
             self._keys[row.job_id] = row.key
         if row.set_id:
@@ -264,7 +319,7 @@ class Registry:
                 if now.status.final and before is not None and not before.status.final:
                     changes.finished.append(key)
             else:
-                self._rows[key] = before
+                self._rows[key] = replace(before, confirmed=now.confirmed)
         self._release_ended({row.set_id for row in changes.rows if row.status.final})
 
     def _release_ended(self, set_ids: set[str]) -> None:

@@ -9,19 +9,21 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from qtower.errors import StorageError
-
-from . import plain_json
+from qtower.text import ascii_json, inert
 
 # A spreadsheet runs a cell that begins with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+_CELL = 32_000  # characters: what a spreadsheet takes
 
 
-def as_json(document: Any) -> bytes:
+def as_json(raw: bytes) -> bytes:
     """Returns a result document as indented JSON; complex numbers are [re, im]."""
-    return plain_json.indented(document).encode() + b"\n"
+    return ascii_json(msgspec.json.format(raw, indent=2)) + b"\n"
 
 
 def as_csv(experiments: Iterable[tuple[str, list[tuple[str, int]]]]) -> bytes:
@@ -36,7 +38,7 @@ def as_csv(experiments: Iterable[tuple[str, list[tuple[str, int]]]]) -> bytes:
         total = sum(count for _, count in outcomes)
         for bits, count in outcomes:
             share = f"{count / total:.6f}" if total else ""
-            writer.writerow([_no_formula(name), _no_formula(bits), count, share])
+            writer.writerow([_cell(name), _cell(bits), count, share])
     return table.getvalue().encode()
 
 
@@ -115,5 +117,7 @@ def _exists(target: Path) -> StorageError:
     )
 
 
-def _no_formula(text: str) -> str:
+def _cell(text: str) -> str:
+    """A cell that neither a spreadsheet nor a terminal obeys; exact names are in the JSON."""
+    text = inert(text, _CELL)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

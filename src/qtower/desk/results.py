@@ -24,7 +24,8 @@ from qtower.model import (
 )
 
 from . import plain_json, result_export
-from .job_results import JobResult, JobResults, ResultKeeper
+from .job_results import JobResult, JobResults
+from .kept_results import KeptResults
 from .naming import experiment_name
 
 # What Qiskit raises where a header's registers do not fit the outcomes.
@@ -40,20 +41,20 @@ class ResultBook:
     experiment.
     """
 
-    def __init__(self, journal: ResultKeeper) -> None:
-        self._results = JobResults(journal)
+    def __init__(self, kept: KeptResults) -> None:
+        self._results = JobResults(kept)
 
     def head(self, key: str, job_id: str, managed_job: Callable[[], ManagedJob]) -> ResultHead:
         """Returns a result without its data."""
         result = self._results.get(job_id, managed_job)
-        document = result.document
+        facts = result.facts
         return ResultHead(
             key=key,
-            success=bool(document.get("success")),
-            status=str(document.get("status") or ""),
-            backend=str(document.get("backend_name") or ""),
-            date=str(document.get("date") or ""),
-            seconds=_number(document.get("time_taken")),
+            success=bool(facts.get("success")),
+            status=str(facts.get("status") or ""),
+            backend=str(facts.get("backend_name") or ""),
+            date=str(facts.get("date") or ""),
+            seconds=_number(facts.get("time_taken")),
             experiments=[_head(i, each) for i, each in enumerate(result.experiments())],
             source=result.source,
         )
@@ -134,7 +135,7 @@ class ResultBook:
                 for index, experiment in enumerate(result.experiments())
             )
         elif request.format == "json":
-            content = result_export.as_json(result.document)
+            content = result_export.as_json(result.raw)
         else:
             raise NotFoundError(
                 f'There is no format "{request.format}".', 'Choose "json" or "csv".'

@@ -1,5 +1,7 @@
 """The provider's HTTP session with limits: where a token may go, and how long an answer may take.
 
+Every request, repetitions included, is counted in the budget of the account.
+
 The provider's own follows redirects with both tokens, to any host; waits without end for an
 answer; sleeps as long as the endpoint tells it to (`Retry-After`); and reads what comes, however
 much and however slowly.
@@ -8,14 +10,17 @@ much and however slowly.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 from qiskit.providers.ibmq.api.session import STATUS_FORCELIST, PostForcelistRetry, RetrySession
-from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, MaxRetryError, ReadTimeoutError
 
+from qtower.desk.budget import Budget, budget_of_thread
+from qtower.desk.scrubbing import conceal
 from qtower.errors import AccountError
 
 CONNECT_SECONDS = 5.0
@@ -37,6 +42,7 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
     """A session that follows no redirect and ends every wait."""
 
     def __init__(self, base_url: str, *args: Any, **options: Any) -> None:
+        self.budget = budget_of_thread()
         super().__init__(base_url, *args, **options)
         self._timeout = (CONNECT_SECONDS, read_seconds(base_url))
 
@@ -48,9 +54,28 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
             respect_retry_after_header=False,  # who asks decides how long to wait
             raise_on_status=False,  # the answer itself says more
         )
+        retry.budget = self.budget
         adapter = requests.adapters.HTTPAdapter(max_retries=retry)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
+
+    @property
+    def access_token(self) -> str | None:
+        """The access token that goes with every request."""
+        known: str | None = self._access_token
+        return known
+
+    @access_token.setter
+    def access_token(self, value: str | None) -> None:
+        conceal(value or "")  # before anything can go wrong with it
+        RetrySession.access_token.fset(self, value)
+
+    def merge_environment_settings(self, *args: Any, **options: Any) -> Any:
+        """What the account says of certificates stands before `REQUESTS_CA_BUNDLE`."""
+        settings = super().merge_environment_settings(*args, **options)
+        if self.verify is not True:
+            settings["verify"] = self.verify
+        return settings
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Refuses a redirect before it is followed."""
@@ -60,16 +85,24 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
         return None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Sends a request and reads the whole answer, as long as both stay within the limits."""
+        """Sends a request and reads the whole answer, as long as both stay within the limits.
+
+        An answer that was asked for with `stream` is not read: `pieces` does that.
+        """
         if not same_origin(request.url or "", self.base_url):
             request.headers.pop(_ACCESS_HEADER, None)
         read, total = self._limits(request, options.get("timeout"))
+        in_pieces = bool(options.get("stream"))
         options.update(timeout=(CONNECT_SECONDS, read), stream=True)
-        deadline = time.monotonic() + total
+        self.budget.take()
         response: requests.Response = super().send(request, **options)
+        vars(response).update(deadline=time.monotonic() + total)
+        if in_pieces and response.ok:
+            return response  # who asked reads it, with `pieces`
         try:
             # Where `requests` itself puts what it has read.
-            vars(response).update(_content=_read(response, deadline), _content_consumed=True)
+            content = b"".join(pieces(response))
+            vars(response).update(_content=content, _content_consumed=True)
         except BaseException:
             response.close()
             raise
@@ -88,10 +121,27 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
 class _Retry(PostForcelistRetry):  # type: ignore[misc]  # the provider has no types
     """Once more after a lost connection or a failure, but not after a long silence."""
 
+    budget: Budget
+
+    def new(self, **options: Any) -> Any:
+        successor = super().new(**options)
+        successor.budget = self.budget
+        return successor
+
     def increment(self, *args: Any, error: Exception | None = None, **options: Any) -> Any:
         if isinstance(error, ReadTimeoutError):
             raise error
-        return super().increment(*args, error=error, **options)
+        if options.get("response") is not None and creates_a_job(*args[:2]):
+            # There may be a job already: whoever sends it asks first (qtower.desk.sending).
+            raise MaxRetryError(options["_pool"], args[1])
+        successor = super().increment(*args, error=error, **options)
+        self.budget.spend()
+        return successor
+
+
+def creates_a_job(method: str, url: str) -> bool:
+    """Whether a request is the one that makes a job."""
+    return method.upper() == "POST" and urlsplit(url).path.endswith("/Jobs")
 
 
 def read_seconds(url: str) -> float:
@@ -114,6 +164,17 @@ def same_origin(one: str, other: str) -> bool:
     return hosts and first.scheme == second.scheme and _port(first) == _port(second)
 
 
+def may_take_token(account_url: str, url: str) -> bool:
+    """Whether the access token may go to `url`: the account's own place, or encrypted all the way.
+
+    Raises:
+        ValueError: It is no address at all.
+    """
+    return same_origin(account_url, url) or (
+        urlsplit(account_url).scheme == urlsplit(url).scheme == "https"
+    )
+
+
 def check_service_url(account_url: str, api_url: Any) -> None:
     """Checks where the endpoint says that its API is, before the access token goes there.
 
@@ -121,10 +182,7 @@ def check_service_url(account_url: str, api_url: Any) -> None:
         AccountError: It is another place, and the way there is not encrypted from end to end.
     """
     try:
-        if isinstance(api_url, str) and (
-            same_origin(account_url, api_url)
-            or urlsplit(account_url).scheme == urlsplit(api_url).scheme == "https"
-        ):
+        if isinstance(api_url, str) and may_take_token(account_url, api_url):
             return
         shown = urlsplit(str(api_url))._replace(query="", fragment="").geturl()[:200]
     except ValueError:  # no address at all
@@ -136,24 +194,33 @@ def check_service_url(account_url: str, api_url: Any) -> None:
     )
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    chunks: list[bytes] = []
+def is_loopback(url: str) -> bool:
+    """Whether `url` is on this machine."""
+    return _is_loopback(urlsplit(url))
+
+
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """Yields what an answer of `BoundedSession` holds, as it comes, within the session's limits.
+
+    Raises:
+        RequestException: It broke off, came too slowly, or is too long.
+    """
+    deadline: float = vars(response)["deadline"]
     size = 0
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
             size += len(chunk)
             if time.monotonic() > deadline:
                 raise requests.ReadTimeout("the answer came too slowly")
             if size > _MOST_BYTES:
                 raise requests.exceptions.ContentDecodingError("the answer is too long")
+            yield chunk
     except ReadTimeoutError as error:
         raise requests.ReadTimeout(error) from error
     except DecodeError as error:
         raise requests.exceptions.ContentDecodingError(error) from error
     except HTTPError as error:
         raise requests.ConnectionError(error) from error
-    return b"".join(chunks)
 
 
 def _is_loopback(parts: SplitResult) -> bool:

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -16,16 +16,20 @@ from qiskit.exceptions import QiskitError
 from qiskit.providers.ibmq import IBMQBackend
 from qiskit.providers.ibmq.managed import ManagedJobSet
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
-from qiskit.providers.ibmq.managed.utils import JOB_SET_NAME_FORMATTER
 
-from qtower.errors import QtowerError, SubmissionError
+from qtower.errors import JobStateError, QtowerError, StorageError, SubmissionError
 from qtower.model import JobRow, Status, Submitted
 from qtower.text import encodable
 
-from .journal import IntentPart, Journal
-from .planning import Part, PreparedPlan
+from .budget import Urgency, asking_as
+from .faults import AccessExpiredError
+from .intents import IntentPart, Intents, Part, Sending, Wish
+from .lost_parts import part_row
+from .planning import PreparedPlan
 from .registry import Changes, Registry
 from .scrubbing import scrub
+from .sealed_qobjs import seal
+from .sending import SetSender, StoppedError
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +64,10 @@ class SerialExecutor:
         self._calls.put(None)
 
     def _work(self) -> None:
+        with asking_as(Urgency.SUBMISSION):
+            self._work_off()
+
+    def _work_off(self) -> None:
         while (item := self._calls.get()) is not None:
             future, call = item
             if not future.set_running_or_notify_cancel():
@@ -78,18 +86,26 @@ class Submission:
     def __init__(
         self,
         registry: Registry,
-        journal: Journal,
+        intents: Intents,
         clock: Callable[[], float] = time.time,
         *,
         announce: Announce,
+        progress: Callable[[str, str], object] = lambda set_id, words: None,
+        renew: Callable[[AccessExpiredError], object] = lambda error: None,
     ) -> None:
-        """`announce` is told of every row that a submission makes or changes."""
+        """`announce` is told of every row that a submission makes or changes.
+
+        `progress` hears what the sending of a set waits for ("": nothing) and when a part has
+        ended; `renew` makes a new login.
+        """
         self._registry = registry
-        self._journal = journal
+        self._intents = intents
         self._clock = clock
         self._announce = announce
+        self._progress = progress
+        self._renew = renew
 
-    def send(self, prepared: PreparedPlan, backend: IBMQBackend) -> Submitted:
+    def send(self, prepared: PreparedPlan, backend: IBMQBackend, wish: Wish = Wish.GO) -> Submitted:
         """Journals a plan without problems as a job set and begins to send it; returns at once.
 
         Its rows are INITIALIZING until the endpoint has acknowledged them; a part that could not
@@ -103,37 +119,76 @@ class Submission:
         if plan.problems or not prepared.parts:
             words = plan.problems[0].message if plan.problems else "There is nothing to send."
             raise SubmissionError(words)
-        job_set = ManagedJobSet(name=plan.name, short_id=uuid.uuid4().hex)
-        job_set._backend = backend
-        job_set._tags = list(prepared.tags)
-        rows = self._rows(job_set, prepared, backend.name())
-        self._journal.record_intent(
-            job_set.job_set_id(), plan.name, backend.name(), _intents(prepared)
+        qobjs = [seal(part, backend) for part in prepared.parts]
+        set_id = uuid.uuid4().hex
+        self._intents.record(
+            set_id, plan.name, backend.name(), _intent_parts(prepared), qobjs, wish
         )
-        self._registry.adopt(job_set)
-        self._announce(self._registry.put(rows))
-        executor = SerialExecutor(f"submit {plan.name}"[:60])
-        for part, row in zip(prepared.parts, rows, strict=True):
-            self._send_part(job_set, part, row, executor)
+        return self._begin(set_id, backend, resumed=False)
+
+    def resume(self, set_id: str, backend: IBMQBackend, wish: Wish = Wish.GO) -> Submitted:
+        """Goes on with a set of which something was not sent; returns at once.
+
+        Raises:
+            JobStateError: Another process sends it, or there is nothing left to send.
+        """
+        sending = self._intents.sending(set_id)
+        if sending is None or not sending.unsent:
+            raise JobStateError("There is nothing left to send of this set.")
+        if not self._intents.claim(set_id):
+            raise JobStateError("This set is being sent already.", "Look at the list.")
+        self._intents.set_wish(set_id, wish)
+        return self._begin(set_id, backend, resumed=True)
+
+    def _begin(self, set_id: str, backend: IBMQBackend, *, resumed: bool) -> Submitted:
+        """Sends the unsent parts of a set that this process owns."""
+        try:
+            sending, parts = self._intents.sending(set_id), self._intents.parts(set_id)
+            if sending is None:
+                raise StorageError("The journal has lost what was to be sent.", "Submit it anew.")
+            job_set = _job_set(sending, parts, backend)
+            now = self._clock()
+            waiting = [(part, part_row(sending, part, now)) for part in parts if part.unsent]
+            self._registry.adopt(job_set)
+            self._announce(self._registry.put([row for _, row in waiting]))
+            sender = SetSender(
+                set_id,
+                backend,
+                self._intents,
+                resumed=resumed,
+                tell=lambda words: self._progress(set_id, words),
+                renew=self._renew,
+            )
+        except BaseException:
+            self._intents.release(set_id)
+            raise
+        executor = SerialExecutor(f"submit {sending.intent.set_name}"[:60])
+        for part, row in waiting:
+            self._send_part(job_set, part, row, sender, executor)
+        executor.submit(self._ended, set_id)
         executor.close()
+        self._progress(set_id, "")
         return Submitted(
-            set_id=job_set.job_set_id(), name=plan.name, keys=[row.key for row in rows]
+            set_id=set_id, name=sending.intent.set_name, keys=[row.key for _, row in waiting]
         )
 
     def _send_part(
-        self, job_set: ManagedJobSet, part: Part, row: JobRow, executor: SerialExecutor
+        self,
+        job_set: ManagedJobSet,
+        part: Part,
+        row: JobRow,
+        sender: SetSender,
+        executor: SerialExecutor,
     ) -> None:
-        managed_job = ManagedJob(part.start_index, part.experiments)
-        job_set._managed_jobs.append(managed_job)
+        managed_job = job_set._managed_jobs[part.intent.index]
         managed_job.submit(
-            part.content,
+            part,
             job_name=row.name,
-            backend=job_set._backend,
+            backend=sender,
             executor=executor,
             submit_lock=job_set._job_submit_lock,
             # The provider knows the jobs of a set by its long id.
-            job_tags=[*job_set._tags, job_set._id_long],
-            **part.run_config,
+            job_tags=[*part.intent.tags, job_set._id_long],
         )
         managed_job.future.add_done_callback(lambda _: self._part_ended(row, managed_job))
 
@@ -144,21 +199,32 @@ class Submission:
             if managed_job.job is not None:
                 job_id = managed_job.job.job_id()
                 managed_job.job._qobj = None  # the endpoint has it, and is asked for it if need be
-                self._journal.part_sent(row.set_id, row.index, job_id)
+                self._intents.sent(row.set_id, row.index, job_id)
                 changes = self._sent(row, job_id)
+            elif isinstance(managed_job.submit_error, StoppedError):
+                if managed_job.submit_error.handed_over:
+                    return
+                changes = self._failed(row, str(managed_job.submit_error))
             else:
                 words = error_words(managed_job.submit_error)
-                self._journal.part_failed(row.set_id, row.index, words)
+                self._intents.failed(row.set_id, row.index, words)
                 changes = self._failed(row, words)
             self._announce(changes)
+            self._progress(row.set_id, "")
         except QtowerError as error:  # nobody waits for this call: the log is where it can be said
             _log.error("the end of submission %s was not written down: %s", row.key, error)
 
+    def _ended(self, set_id: str) -> None:
+        """All parts of a set have ended, or it was stopped."""
+        self._intents.release(set_id)
+        self._progress(set_id, "")
+
     def _sent(self, row: JobRow, job_id: str) -> Changes:
         def sent(now: JobRow) -> JobRow | None:
-            if now.job_id:  # a sweep has seen the job already, and knows more of it
+            if now.job_id == job_id:  # a sweep has seen the job already, and knows more of it
                 return None
-            return replace(now, job_id=job_id, confirmed=self._clock())
+            # A job with another id is an empty one that an earlier try has left.
+            return replace(row, job_id=job_id, confirmed=self._clock())
 
         return self._registry.update(row.key, sent)
 
@@ -170,30 +236,20 @@ class Submission:
 
         return self._registry.update(row.key, failed)
 
-    def _rows(self, job_set: ManagedJobSet, prepared: PreparedPlan, backend: str) -> list[JobRow]:
-        now, set_id = self._clock(), job_set.job_set_id()
-        return [
-            JobRow(
-                key=f"{set_id}/{index}",
-                status=Status.INITIALIZING,
-                name=JOB_SET_NAME_FORMATTER.format(prepared.plan.name, index),
-                label=part.label,
-                set_id=set_id,
-                set_name=prepared.plan.name,
-                index=index,
-                start_index=part.start_index,
-                end_index=part.start_index + part.experiments - 1,
-                backend=backend,
-                shots=part.shots,
-                created=now,
-                since=now,
-                tags=tuple(prepared.tags),
-            )
-            for index, part in enumerate(prepared.parts)
-        ]
+
+def _job_set(sending: Sending, parts: Sequence[Part], backend: IBMQBackend) -> ManagedJobSet:
+    """The provider's set, with a job for each part; those that were sent before are retrieved
+    when they are asked for."""
+    job_set = ManagedJobSet(name=sending.intent.set_name, short_id=sending.intent.set_id)
+    job_set._backend = backend
+    job_set._tags = list(sending.intent.tags)
+    job_set._managed_jobs = [
+        ManagedJob(part.intent.start_index, part.intent.experiments) for part in parts
+    ]
+    return job_set
 
 
-def _intents(prepared: PreparedPlan) -> list[IntentPart]:
+def _intent_parts(prepared: PreparedPlan) -> list[IntentPart]:
     return [
         IntentPart(
             index=index,

@@ -16,7 +16,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from qtower.desk.account import load_provider
-from qtower.desk.faults import endpoint_errors, provider_errors
+from qtower.desk.faults import AccessExpiredError, endpoint_errors, provider_errors
+from qtower.desk.intents import Wish
 from qtower.desk.journal import Journal
 from qtower.desk.registry import Changes, Registry
 from qtower.errors import QtowerError, SubmissionError
@@ -50,16 +51,20 @@ class Workshop:
         clock: Callable[[], float],
         *,
         announce: Callable[[Changes], object],
+        progress: Callable[[str, str], object],
+        renew: Callable[[AccessExpiredError], object],
     ) -> None:
-        """`announce` is told of every row that a submission makes or changes."""
+        """As `Submission` takes them."""
         load_provider()
         from qtower.desk.qobjs import QobjBook
         from qtower.desk.results import ResultBook
         from qtower.desk.submission import Submission
 
-        self.results = ResultBook(journal)
+        self.results = ResultBook(journal.results)
         self.qobjs = QobjBook()
-        self._submission = Submission(registry, journal, clock, announce=announce)
+        self._submission = Submission(
+            registry, journal.intents, clock, announce=announce, progress=progress, renew=renew
+        )
         self._clock = clock
         self._lock = threading.Lock()
         self._plans: OrderedDict[str, Any] = OrderedDict()
@@ -132,7 +137,7 @@ class Workshop:
                     self._plans.popitem(last=False)
         return prepared.plan
 
-    def submit(self, plan_id: str) -> Submitted:
+    def submit(self, plan_id: str, wish: Wish) -> Submitted:
         """Sends a kept plan, once.
 
         Raises:
@@ -144,7 +149,40 @@ class Workshop:
             raise SubmissionError(
                 "That plan was sent already, or is not kept any more.", "Plan it again."
             )
-        return self._submission.send(*kept)
+        prepared, backend = kept
+        return self._submission.send(prepared, backend, wish)
+
+    def resume(self, set_id: str, backend_name: str, wish: Wish, provider: Any, host: str) -> None:
+        """Goes on with a set of which something was not sent.
+
+        Raises:
+            SubmissionError: Its backend is gone.
+            JobStateError: It is being sent already, or there is nothing left of it.
+        """
+        names = {backend.name(): backend for backend in _backends(provider, host)}
+        if backend_name not in names:
+            raise SubmissionError(f'There is no backend "{backend_name}" any more.')
+        with provider_errors(host):
+            self._submission.resume(set_id, names[backend_name], wish)
+
+    def submit_again(
+        self, name: str, jobs: list[tuple[JobRow, Any]], provider: Any, host: str
+    ) -> Submitted:
+        """Sends jobs that are on the server once more, as a set of their own.
+
+        Raises:
+            JobStateError: One of them has no qobj there any more.
+            SubmissionError: Their backend is gone.
+        """
+        from qtower.desk.planning import prepared_again
+
+        names = {backend.name(): backend for backend in _backends(provider, host)}
+        backend = names.get(jobs[0][0].backend)
+        if backend is None:
+            raise SubmissionError(f'There is no backend "{jobs[0][0].backend}" any more.')
+        with provider_errors(host):
+            plan = prepared_again(name, jobs)
+        return self._submission.send(plan, backend)
 
     def submit_samples(self, provider: Any, host: str) -> Submitted:
         """Sends the sample set to the account's simulator.

@@ -1,0 +1,32 @@
+"""Which journal an account has: another one when its url is changed, and the first when back."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from qtower import paths
+from qtower.desk.kept_results import safe_name
+
+logger = logging.getLogger(__name__)
+
+
+def journal_name(account_name: str, endpoint: str, directory: Path | None) -> str:
+    """The name of the account's journal in `directory` while the account is at `endpoint`.
+
+    A note beside the journal says where the account was first; one without a note, as older
+    versions left it, belongs to wherever the account is now. Without an `endpoint`, as the local
+    service has none that lasts, there is one journal.
+    """
+    if directory is None or not endpoint:
+        return account_name
+    endpoint = endpoint.rstrip("/")
+    note = directory / f"journal-{safe_name(account_name)}.endpoint"
+    try:
+        first = note.read_text().strip() if note.exists() else ""
+        if not first:
+            paths.write_private(note, f"{endpoint}\n".encode())
+    except (OSError, UnicodeDecodeError) as error:
+        logger.warning("it is not known whose journal %s is: %s", note.stem, error)
+        return account_name
+    return account_name if first in ("", endpoint) else f"{account_name} at {endpoint}"

@@ -1,0 +1,55 @@
+"""What a failed reading means: for the connection as it is shown, and for the next reading."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qtower.desk.faults import BusyError, SilentError
+from qtower.errors import AccountError, ConfigError, QtowerError
+from qtower.model import Link
+
+_REFUSED_SECONDS = 60.0
+_LONGEST_BACKOFF = 30.0
+_LONGEST_WISH = 300.0  # of an endpoint that asks to be left alone
+_PATIENCE = 3  # failures in a row of an endpoint that answers, before it counts as offline
+
+
+class Setback(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure, and what follows from it."""
+
+    link: Link
+    words: str
+    pause: float  # s until the next try
+
+
+class Setbacks:
+    """Failures in a row, of one kind of reading."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether the last one failed."""
+        return self._count > 0
+
+    def over(self) -> None:
+        """It worked."""
+        self._count = 0
+
+    def met(self, error: QtowerError, *, was_live: bool) -> Setback:
+        """One more. An endpoint that was live and still answers is slow, and not yet offline."""
+        self._count += 1
+        pause = min(_LONGEST_BACKOFF, 2.0 ** min(self._count - 1, 10))
+        if isinstance(error, AccountError | ConfigError):
+            return self._setback(Link.REFUSED, error, _REFUSED_SECONDS)
+        if isinstance(error, BusyError):
+            pause = max(pause, min(error.seconds, _LONGEST_WISH))
+        patient = isinstance(error, BusyError | SilentError) and (
+            self._count < _PATIENCE or (isinstance(error, BusyError) and error.asked)
+        )
+        return self._setback(Link.LIVE if was_live and patient else Link.OFFLINE, error, pause)
+
+    @staticmethod
+    def _setback(link: Link, error: QtowerError, pause: float) -> Setback:
+        return Setback(link=link, words=f"{error} Trying again in {pause:.0f} s.", pause=pause)
