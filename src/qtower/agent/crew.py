@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from qtower.processes import step_back
+
 _MOST = 32
 
 
@@ -36,6 +38,7 @@ class Crew:
         self._calls.put(call)
 
     def _work(self) -> None:
+        step_back()  # the screen's keys go before what was asked for
         while True:
             self._calls.get()()
             with self._lock:

@@ -21,8 +21,9 @@ from typing import Any
 import msgspec
 
 from qtower import errors, model
-from qtower.agent.process import end, launch, open_reader
+from qtower.agent.process import end, kill, launch, open_reader
 from qtower.errors import AgentError, QtowerError
+from qtower.sharing import Shared
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class AgentLink:
         self._waiting: dict[int, tuple[type[model.Request], asyncio.Future[Any]]] = {}
         self._decoder = msgspec.json.Decoder(model.AnyMessage)
         self._encoder = msgspec.json.Encoder()
+        self._shared = Shared()
         self._up = asyncio.Event()
         self._refused: AgentError | None = None
         self._restarts = 0
@@ -139,6 +141,12 @@ class AgentLink:
                 break
             await asyncio.sleep(0.01)
         end(process)
+
+    def kill(self) -> None:
+        """Ends the agent at once; may be called from any thread, when this loop is stuck."""
+        self._closed = True
+        if self._process is not None:
+            kill(self._process)
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -256,8 +264,7 @@ class AgentLink:
             try:
                 line = await stream.readline()
             except ValueError:  # longer than MAX_LINE; the stream goes on after it
-                self._skip("a line of more than 64 MB")
-                continue
+                line = b"a line of more than 64 MB\n"
             if not line:
                 return
             hear(line)
@@ -276,6 +283,8 @@ class AgentLink:
             self._last_words.append(text.removeprefix("qtower: "))
 
     def _hear(self, line: bytes) -> None:
+        if not line.endswith(b"\n"):
+            return  # torn off by the end of the agent, which is heard next
         was_silent, self._silence = self._is_silent, 0.0
         if was_silent:
             self._on_state(LinkState(up=True, detail="it answers again", restarts=self._restarts))
@@ -283,12 +292,18 @@ class AgentLink:
             message = self._decoder.decode(line)
         except msgspec.DecodeError as error:
             self._skip(str(error))
-            return
+            if self._up.is_set():
+                # What it replaced, or stands in the middle of, may have been rows or an answer:
+                # another agent tells all of them again.
+                raise AgentError("The agent said what is no message.") from None
+            return  # a greeting of the machine that it runs on, for example
         if isinstance(message, model.Answer):
             self._hear_answer(message)
         elif isinstance(message, model.Failure):
             self._hear_failure(message)
         else:
+            if isinstance(message, model.Rows):
+                self._shared.share(message.rows)
             # By way of the loop, so that a fault in the listener is the listener's.
             asyncio.get_running_loop().call_soon(self._on_event, message)
 

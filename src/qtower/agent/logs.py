@@ -10,7 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import NamedTuple
 
-from qtower.desk.scrubbing import scrub
+from qtower.desk.scrubbing import ScrubbingFormatter
 
 _LOG_BYTES = 2_000_000
 _LOG_FILES = 3
@@ -51,7 +51,7 @@ def leave_stdout(log_file: Path) -> None:
 
 
 def _log_by(handler: logging.Handler) -> None:
-    handler.setFormatter(_ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
@@ -93,10 +93,3 @@ class _DescriptorHandler(_PrivateHandler):
         stream = super()._open()
         _lead_to(stream)
         return stream
-
-
-class _ScrubbingFormatter(logging.Formatter):
-    """No token and no signed URL gets into the log, whoever logs it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return scrub(super().format(record))

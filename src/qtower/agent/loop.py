@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
@@ -18,15 +17,13 @@ import msgspec
 from qtower import __version__, model
 from qtower.agent.crew import Crew
 from qtower.agent.logs import StandardDescriptors
+from qtower.agent.outgoing import Outgoing
 from qtower.desk.desk import Desk
 from qtower.desk.scrubbing import scrub
 from qtower.errors import AgentError, QtowerError
 from qtower.text import encodable, inert
 
 logger = logging.getLogger(__name__)
-
-# A screen that does not read holds up the desk, not the memory of this machine.
-_MOST_UNREAD = 2000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,7 +78,7 @@ class Loop:
     ) -> None:
         self._account = account
         self._sink = sink
-        self._outgoing: queue.Queue[model.Message] = queue.Queue(_MOST_UNREAD)
+        self._outgoing = Outgoing()
         self._decoder = msgspec.json.Decoder(model.AnyRequest)
         self._crew = Crew("request")
         self._desk = open_desk(self._outgoing.put)
@@ -174,11 +171,11 @@ class Loop:
 
     def _next_message(self, standing: model.Connected | None) -> model.Message:
         """The next message; `standing`, when there is none for a while."""
-        try:
-            return self._outgoing.get(timeout=_HEARTBEAT_SECONDS if standing else None)
-        except queue.Empty:
+        message = self._outgoing.get(_HEARTBEAT_SECONDS if standing else None)
+        if message is None:
             assert standing is not None
             return standing
+        return message
 
 
 def _lines(message: model.Message) -> Iterator[bytes]:

@@ -54,10 +54,15 @@ async def open_reader(pipe: IO[bytes]) -> tuple[asyncio.StreamReader, asyncio.Re
     return reader, transport
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Makes sure that the process, and what it started in its group, is gone."""
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kills the process and what it started in its group; does not wait."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Makes sure that the process, and what it started in its group, is gone."""
+    kill(process)
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
