@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from time import time
 from typing import Any, ClassVar, Protocol
 
+from textual import events
 from textual.app import App
 from textual.command import Provider
 from textual.notifications import SeverityLevel
@@ -18,22 +20,31 @@ from textual.screen import Screen
 from qtower import model
 from qtower.agent.link import LinkState
 from qtower.errors import QtowerError
-from qtower.text import inert
-from qtower.ui import actions, styles, words
+from qtower.text import inert, inert_lines
+from qtower.ui import actions, styles
 from qtower.ui.board import Board
-from qtower.ui.commands import ActionCommands
+from qtower.ui.commands import ActionCommands, Palette
 from qtower.ui.header import Standing
-from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
-from qtower.ui.screens.confirm import ConfirmScreen
+from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
 from qtower.ui.screens.help import HelpScreen
-from qtower.ui.screens.monitor import MonitorScreen
+from qtower.ui.screens.leaving import LeaveScreen
+from qtower.ui.screens.monitor import LOW_HEIGHT, MonitorScreen
 from qtower.ui.signs import Signs, choose_signs
+from qtower.ui.suspending import Suspension
 
 _FLUSH_SECONDS = 1 / 15
 """Rows that come within it reach the screens as one change."""
 
+_SETTLE_ROWS = 2000
+
 _WRITES_BEHIND = 4
 """With so many screen updates waiting for the terminal, the next one waits too."""
+
+_PASTED = 20_000
+"""At most so many characters are pasted at once."""
+
+_STEER_SECONDS = 3.0
+"""So long the agent has to stop or hand over what it sends, before qtower leaves."""
 
 _SEVERITY: dict[str, SeverityLevel] = {
     "info": "information",
@@ -66,6 +77,7 @@ class TowerApp(App[None], inherit_bindings=False):
         connect: Makes the link to the agent; tests give one to an agent of their own.
         account_name: The account to name until the agent has told of its connection.
         clock: Seconds since 1970 UTC, for ages.
+        read_only: Nothing that changes a job is offered; else the agent says whether it is.
     """
 
     TITLE = "qtower"
@@ -73,17 +85,31 @@ class TowerApp(App[None], inherit_bindings=False):
     BINDINGS = actions.bindings(actions.Scope.APP)
 
     def __init__(
-        self, connect: Connect, account_name: str, *, clock: Callable[[], float] = time
+        self,
+        connect: Connect,
+        account_name: str,
+        *,
+        clock: Callable[[], float] = time,
+        read_only: bool = False,
     ) -> None:
         super().__init__(css_path=[*styles.sheets()])
         self.board = Board()
-        self.standing = Standing(account_name)
+        self._read_only = read_only
+        self.standing = Standing(account_name, read_only=read_only)
+        self.sending: list[model.UnsentSet] = []
         self.clock = clock
         self._link = connect(self._hear, self._hear_state)
         self._touched: set[str] = set()
         self._flush_handle: asyncio.TimerHandle | None = None
         self._flushed = 0.0
         self._asked_to_leave = False
+        self._suspension = Suspension(self)
+        self._settled_rows = 0
+
+    @property
+    def read_only(self) -> bool:
+        """True if jobs are only looked at."""
+        return self.standing.read_only
 
     @property
     def signs(self) -> Signs:
@@ -102,6 +128,8 @@ class TowerApp(App[None], inherit_bindings=False):
         return MonitorScreen(self.board, self.clock, self.signs)
 
     async def on_mount(self) -> None:
+        if not self.is_headless:
+            self._suspension.install()
         await self._link.start()
 
     async def on_unmount(self) -> None:
@@ -133,45 +161,81 @@ class TowerApp(App[None], inherit_bindings=False):
     def say(self, level: str, title: str, text: str) -> None:
         """Shows a notice of level "info", "warning" or "error"; texts may come from anywhere."""
         severity = _SEVERITY.get(level, "information")
+        low = self.size.height < LOW_HEIGHT
         self.notify(
             inert(text, 500),
-            title=inert(title, 80),
+            title="" if low else title,
             severity=severity,
             timeout=10 if severity == "error" else 5,
-            markup=False,
         )
 
     def action_help(self) -> None:
         """Shows the keys and signs."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.signs))
+            self.push_screen(HelpScreen(self.signs, read_only=self.read_only))
 
     async def action_quit(self) -> None:
-        """Leaves; asks first while jobs are still being sent, because they end with the agent."""
-        unsent = sum(
-            row.status is model.Status.INITIALIZING and not row.job_id
-            for row in self.board.rows.values()
-        )
-        if unsent and not self._asked_to_leave:
+        """Leaves; asks first while jobs are still being sent, because that ends with the agent."""
+        going = [each for each in self.sending if each.state in ("sending", "paused")]
+        if going and not self._asked_to_leave and not self.read_only:
             self._asked_to_leave = True
-            self.push_screen(ConfirmScreen(*_leaving_question(unsent)), self._leave)
+            self.push_screen(LeaveScreen(going), self._leave)
         else:
             self.exit()
 
-    def _leave(self, yes: bool | None) -> None:
+    def action_command_palette(self) -> None:
+        """Shows the palette."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def action_suspend_process(self) -> None:
+        """Gives the terminal back to the shell until it continues us."""
+        self._suspension.suspend()
+
+    def _leave(self, steer: model.Steer | None) -> None:
         self._asked_to_leave = False
-        if yes:
-            self.exit()
+        if steer is not None:
+            self.run_worker(self._end_sending(steer), group="leave")
+
+    async def _end_sending(self, steer: model.Steer) -> None:
+        """Hands over, or stops, what is being sent here, and leaves."""
+        for each in self.sending:
+            if each.state not in ("sending", "paused"):
+                continue
+            try:
+                request = model.SteerSet(set_id=each.set_id, steer=steer)
+                await self._link.ask(request, _STEER_SECONDS)
+            except QtowerError as error:
+                if steer is model.Steer.BACKGROUND:
+                    self.say("error", error.title, f"{error} It was not handed over.")
+                    return
+                break  # what is not sent when the agent ends is kept all the same
+        self.exit()
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """The screen as an SVG that loads nothing from the network when it is looked at."""
         return _FOREIGN.sub("", super().export_screenshot(title=title, simplify=simplify))
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is pasted loses what cannot be seen: every field shows what it holds."""
+        if isinstance(event, events.Paste):
+            event.text = inert_lines(event.text, _PASTED)
+        await super().on_event(event)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copies visible text: what is pasted into a shell must not act there."""
+        super().copy_to_clipboard(inert_lines(text))
+
+    def notify(self, message: str, *, title: str = "", markup: bool = False, **how: Any) -> None:
+        """Shows a notice, whose texts may come from anywhere."""
+        super().notify(inert_lines(message, 500), title=inert(title, 80), markup=markup, **how)
 
     # -- what the agent tells --
 
     def _hear(self, event: model.Event) -> None:
         if isinstance(event, model.Rows):
             self._touched |= self.board.apply(event.rows, event.gone)
+            self._settle_memory()
             self._schedule_flush()
         elif isinstance(event, model.Connected):
             known = self.standing.connection
@@ -181,19 +245,36 @@ class TowerApp(App[None], inherit_bindings=False):
                 event.connection,
                 self.standing.agent_up,
                 self.standing.agent_detail,
+                self.standing.agent_since,
+                read_only=self._read_only or event.connection.read_only,
             )
             self._tell(lambda: ConnectionChanged(event.connection, before))
+        elif isinstance(event, model.Sending):
+            self.sending = event.sets
+            self._tell(SendingChanged)
         else:
             self.call_later(self.say, event.level, event.title, event.text)
 
     def _hear_state(self, state: LinkState) -> None:
+        known = self.standing
         self.standing = Standing(
-            self.standing.account,
-            self.standing.connection,
+            known.account,
+            known.connection,
             state.up,
             "" if state.up else state.detail,
+            known.agent_since if known.agent_up == state.up else self.clock(),
+            read_only=known.read_only,
         )
         self._tell(lambda: AgentChanged(state.up, state.detail))
+
+    def _settle_memory(self) -> None:
+        """Takes the rows that have come to stay out of what the garbage collector looks through.
+
+        A hundred thousand rows cost it a tenth of a second, in which no key is answered.
+        """
+        if len(self.board.rows) - self._settled_rows >= _SETTLE_ROWS:
+            self._settled_rows = len(self.board.rows)
+            gc.freeze()
 
     @property
     def news_waits(self) -> bool:
@@ -208,7 +289,7 @@ class TowerApp(App[None], inherit_bindings=False):
 
     def _flush_rows(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._terminal_is_behind():
+        if self.terminal_is_behind:
             self._flush_handle = loop.call_later(_FLUSH_SECONDS, self._flush_rows)
             return
         self._flush_handle = None
@@ -217,12 +298,16 @@ class TowerApp(App[None], inherit_bindings=False):
         self._touched.clear()
         self._tell(lambda: RowsChanged(keys))
 
-    def _tell(self, make: Callable[[], RowsChanged | ConnectionChanged | AgentChanged]) -> None:
+    def _tell(
+        self, make: Callable[[], RowsChanged | ConnectionChanged | AgentChanged | SendingChanged]
+    ) -> None:
         """Posts a message to every open screen: those below show through, or show again later."""
         for screen in self.screen_stack:
             screen.post_message(make())
 
-    def _terminal_is_behind(self) -> bool:
+    @property
+    def terminal_is_behind(self) -> bool:
+        """True while the terminal has not taken what it was sent: painting more would queue up."""
         # Textual queues 30 writes and then blocks the screen; it has no public gauge of the queue.
         queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
         return queue is not None and queue.qsize() >= _WRITES_BEHIND
@@ -232,13 +317,3 @@ class TowerApp(App[None], inherit_bindings=False):
     def _fatal_error(self) -> None:
         """Ends without Textual's traceback, whose local variables may hold anything."""
         self._close_messages_no_wait()
-
-
-def _leaving_question(unsent: int) -> tuple[str, list[str], str, str]:
-    """What `ConfirmScreen` asks when jobs have not been sent yet."""
-    facts = [
-        f"{words.jobs(unsent)} {'is' if unsent == 1 else 'are'} still being sent.",
-        "What has not reached the endpoint by then is not sent,",
-        "and is listed as SUBMIT_FAILED next time.",
-    ]
-    return "Quit now?", facts, "Yes, quit", "No, stay"

@@ -1,115 +1,53 @@
-"""All rows, grouped into sets, folded, filtered, ordered and counted: plain Python, no Textual."""
+"""All rows, grouped into sets, folded, filtered, sorted, marked and counted: plain Python, no
+Textual.
+
+A row that comes or changes costs the same whether ten or a hundred thousand are listed. What looks
+at every row, another order or another filter, is done in slices beside what is listed meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from time import perf_counter
 
 from qtower.model import JobRow, Status
+from qtower.ui.groups import Group
+from qtower.ui.listing import Entry, Lines, Listing
+from qtower.ui.marks import Marked, Marks
+from qtower.ui.sorting import ATTENTION, Sort
 
 SMALL_SET = 20
 """Sets of up to so many jobs start unfolded."""
 
-_NOT_YET = float("inf")
+AT_ONCE = 500
+"""So many rows are sorted or filtered at once: nobody waits for a short list."""
 
-_ATTENTION = (
-    Status.RUNNING,
-    Status.QUEUED,
-    Status.VALIDATING,
-    Status.INITIALIZING,
-    Status.ERROR,
-    Status.SUBMIT_FAILED,
-    Status.UNKNOWN,
-    Status.CANCELLED,
-    Status.DONE,
-)
-
-
-class Entry(NamedTuple):
-    """A line of the list: a job, or a set if `key` is empty. It is its own identity."""
-
-    set_id: str
-    key: str
-
-    @property
-    def is_set(self) -> bool:
-        """True for the row of a set."""
-        return not self.key
-
-
-class Group:
-    """The jobs of one set, and what its row sums up of them."""
-
-    def __init__(self, set_id: str) -> None:
-        self.set_id = set_id
-        self.name = ""
-        self.rows: dict[str, JobRow] = {}
-        self.counts: Counter[Status] = Counter()
-        self._summed = True
-        self._newest: float | None = None
-        self._first_in_queue: int | None = None
-
-    def put(self, row: JobRow) -> None:
-        """Takes a new or changed job."""
-        if old := self.rows.get(row.key):
-            self.counts[old.status] -= 1
-        self.rows[row.key] = row
-        self.counts[row.status] += 1
-        self.name = row.set_name or self.name
-        self._summed = False
-
-    def remove(self, key: str) -> None:
-        """Forgets the job `key` of the set."""
-        self.counts[self.rows.pop(key).status] -= 1
-        self._summed = False
-
-    @property
-    def status(self) -> Status:
-        """What goes on in the set; where all has ended, the worst end."""
-        return next((status for status in _ATTENTION if self.counts[status]), Status.UNKNOWN)
-
-    @property
-    def newest(self) -> float | None:
-        """When its newest job was made."""
-        self._sum_up()
-        return self._newest
-
-    @property
-    def first_in_queue(self) -> int | None:
-        """The best queue position of its jobs."""
-        self._sum_up()
-        return self._first_in_queue
-
-    def _sum_up(self) -> None:
-        if self._summed:
-            return
-        rows = self.rows.values()
-        made = (_moment(row) for row in rows)
-        queued = (row.queue_position for row in rows if row.queue_position is not None)
-        self._newest = max((moment for moment in made if moment != _NOT_YET), default=None)
-        self._first_in_queue = min(queued, default=None)
-        self._summed = True
+_STEPS = 16
+"""Rows between two looks at the clock."""
 
 
 class Board:
     """Every row that the agent has told of, and the lines that the list shows of them.
 
-    Rows come in with `apply`; `entries` is brought up to date when it is read.
+    Rows come in with `apply`. After another sort or filter is asked for, `work` brings it about.
     """
 
     def __init__(self) -> None:
+        self.marks = Marks()
         self._rows: dict[str, JobRow] = {}
         self._groups: dict[str, Group] = {}
         self._counts: Counter[Status] = Counter()
-        self._folded: dict[str, bool] = {}
-        self._words: tuple[str, ...] = ()
-        self._filter_text = ""
+        self._chosen_folds: dict[str, bool] = {}
         self._texts: dict[str, str] = {}
-        self._entries: list[Entry] = []
-        self._positions: dict[Entry, int] = {}
-        self._matching = 0
-        self._stale = False
+        self._filter_text = ""
+        self._words: tuple[str, ...] = ()
+        self._sort = Sort()
+        self._all = self._listing(self._sort, ())  # every job in the order that is shown
+        self._shown = self._all
+        self._next: tuple[Listing, Listing] | None = None  # what becomes of both when it is made
+        self._making: Iterator[None] = iter(())
 
     # -- what the agent tells --
 
@@ -121,35 +59,64 @@ class Board:
             touched.add(row.key)
         for key in gone:
             if key in self._rows:
+                self.marks.unmark(key)
                 self._remove(self._rows[key])
                 touched.add(key)
+        for _ in self._all.settle():
+            pass  # what is shown settles when it is read: this is what a filter hides
         return frozenset(touched)
 
     def _put(self, row: JobRow) -> None:
         old = self._rows.get(row.key)
-        if old is not None and old.set_id != row.set_id:
-            self._remove(old)
-            old = None
-        matched = old is not None and self._matches(old)
+        if old is not None:
+            if old.set_id != row.set_id:
+                self._remove(old)
+                self.marks.follow(row)
+            else:
+                self._counts[old.status] -= 1
         self._texts.pop(row.key, None)
         self._rows[row.key] = row
         self._counts[row.status] += 1
-        if old is not None:
-            self._counts[old.status] -= 1
         if row.set_id:
-            self._groups.setdefault(row.set_id, Group(row.set_id)).put(row)
-        if old is None or _place(old) != _place(row) or matched is not self._matches(row):
-            self._stale = True
+            self._put_in_group(row)
+        else:
+            for listing in self._listings():
+                listing.put(row, in_set=False)
+
+    def _put_in_group(self, row: JobRow) -> None:
+        group = self._groups.get(row.set_id)
+        if group is None:
+            group = self._groups[row.set_id] = Group(row.set_id)
+        headed = len(group.rows) > 1
+        group.put(row)
+        self._list(group, [row] if (len(group.rows) > 1) is headed else group.rows.values())
 
     def _remove(self, row: JobRow) -> None:
         del self._rows[row.key]
         self._texts.pop(row.key, None)
         self._counts[row.status] -= 1
-        self._stale = True
-        if group := self._groups.get(row.set_id):
-            group.remove(row.key)
-            if not group.rows:
-                del self._groups[row.set_id]
+        for listing in self._listings():
+            listing.remove(row.key, row.set_id)
+        group = self._groups.get(row.set_id)
+        if group is None:
+            return
+        group.remove(row.key)
+        if len(group.rows) == 1:
+            self._list(group, group.rows.values())
+        elif not group.rows:
+            del self._groups[row.set_id]
+
+    def _list(self, group: Group, rows: Iterable[JobRow]) -> None:
+        in_set = len(group.rows) > 1
+        for row in rows:
+            for listing in self._listings():
+                listing.put(row, in_set)
+
+    def _listings(self) -> Iterable[Listing]:
+        """All that are shown or being made: each of them once."""
+        if self._next is None and self._shown is self._all:
+            return (self._all,)
+        return {self._all, self._shown, *(self._next or ())}
 
     # -- what is known --
 
@@ -169,38 +136,55 @@ class Board:
     def jobs_of(self, set_id: str) -> list[JobRow]:
         """The jobs of a set, by index."""
         group = self._groups.get(set_id)
-        return sorted(group.rows.values(), key=_by_index) if group else []
+        return group.in_order() if group is not None else []
 
     @property
     def counts(self) -> dict[Status, int]:
         """How many jobs have each status, of all jobs; the numbers sum to `len(rows)`."""
-        return {status: self._counts[status] for status in _ATTENTION if self._counts[status]}
+        return {status: self._counts[status] for status in ATTENTION if self._counts[status]}
 
     def headed(self, set_id: str) -> bool:
         """True if the jobs of the set stand under a row of the set: not where there is but one."""
         group = self._groups.get(set_id)
         return group is not None and len(group.rows) > 1
 
-    # -- folding and filtering --
+    # -- folding --
 
     def folded(self, set_id: str) -> bool:
         """True if the jobs of the set are not listed. A filter unfolds what nobody folded."""
-        chosen = self._folded.get(set_id)
+        return self._folds(set_id, bool(self._shown.words))
+
+    def _folds(self, set_id: str, filtered: bool) -> bool:
+        chosen = self._chosen_folds.get(set_id)
         if chosen is not None:
             return chosen
         group = self._groups.get(set_id)
-        return group is not None and len(group.rows) > SMALL_SET and not self._words
+        return group is not None and len(group.rows) > SMALL_SET and not filtered
 
     def fold(self, set_id: str, folded: bool) -> None:
         """Folds or unfolds one set."""
-        if self.folded(set_id) is not folded:
-            self._stale = True
-        self._folded[set_id] = folded
+        self._chosen_folds[set_id] = folded
+        for listing in self._listings():
+            listing.touch(set_id)
 
     def fold_all(self, folded: bool) -> None:
         """Folds or unfolds every set."""
-        self._folded = dict.fromkeys(self._groups, folded)
-        self._stale = True
+        self._chosen_folds = dict.fromkeys(self._groups, folded)
+        for listing in self._listings():
+            listing.fold_all()
+
+    # -- sorting and filtering --
+
+    @property
+    def sort(self) -> Sort:
+        """The order that was asked for."""
+        return self._sort
+
+    @sort.setter
+    def sort(self, sort: Sort) -> None:
+        if sort != self._sort:
+            self._sort = sort
+            self._begin()
 
     @property
     def filter_text(self) -> str:
@@ -213,79 +197,109 @@ class Board:
         words = tuple(text.casefold().split())
         if words != self._words:
             self._words = words
-            self._stale = True
+            self._begin()
 
     @property
-    def matching(self) -> int:
-        """How many jobs match the filter, folded ones included."""
-        self._refresh()
-        return self._matching
+    def busy(self) -> bool:
+        """True while the order or the filter that was asked for is still being made."""
+        return self._next is not None
 
-    # -- the lines --
+    def work(self, seconds: float) -> bool:
+        """Goes on with what was asked for, so long at most; true once it is listed."""
+        end = perf_counter() + seconds
+        while self._next is not None:
+            if not self._advance(_STEPS):
+                break
+            if perf_counter() >= end:
+                return False
+        return True
 
-    @property
-    def entries(self) -> list[Entry]:
-        """The lines of the list: newest first, sets by their newest job, jobs in them by index."""
-        self._refresh()
-        return self._entries
+    def _begin(self) -> None:
+        """Begins to make the lists of the order and the filter that were asked for."""
+        every = self._all
+        keys: dict[Listing, Iterable[str]] = {}
+        if every.sort != self._sort:
+            every = self._listing(self._sort, ())
+            keys[every] = list(self._rows)
+        shown = every
+        if self._words:
+            shown = self._listing(self._sort, self._words)
+            keys[shown] = list(self._shown.matching_keys() if self._narrows() else self._rows)
+        self._next = (every, shown)
+        self._making = self._fill(keys)
+        self._advance(AT_ONCE)
 
-    def position(self, entry: Entry) -> int | None:
-        """The line that shows `entry`, from 0, or None if none does."""
-        self._refresh()
-        return self._positions.get(entry)
+    def _narrows(self) -> bool:
+        """True if what matches now did match what is listed: every old word is in a new one."""
+        return all(any(old in new for new in self._words) for old in self._shown.words)
 
-    def _refresh(self) -> None:
-        if not self._stale:
-            return
-        self._stale = False
-        rows = [row for row in self._rows.values() if self._matches(row)]
-        self._matching = len(rows)
-        self._entries = self._arrange(rows)
-        self._positions = {entry: line for line, entry in enumerate(self._entries)}
+    def _fill(self, keys: Mapping[Listing, Iterable[str]]) -> Iterator[None]:
+        for listing, waiting in keys.items():
+            for key in waiting:
+                row = self._rows.get(key)  # it may have gone meanwhile
+                if row is not None:
+                    listing.put(row, self.headed(row.set_id))
+                yield
+            yield from listing.settle()
 
-    def _arrange(self, rows: list[JobRow]) -> list[Entry]:
-        members: dict[str, list[JobRow]] = {}
-        heads: list[tuple[float, Entry]] = []
-        for row in rows:
-            if self.headed(row.set_id):
-                members.setdefault(row.set_id, []).append(row)
-            else:
-                heads.append((_moment(row), Entry(row.set_id, row.key)))
-        # The newest of all jobs of a set, not of those that match: a filter does not reorder.
-        for set_id in members:
-            newest = self._groups[set_id].newest
-            heads.append((_NOT_YET if newest is None else newest, Entry(set_id, "")))
-        heads.sort(key=lambda head: (-head[0], head[1]))
-        entries: list[Entry] = []
-        for _, entry in heads:
-            entries.append(entry)
-            if entry.is_set and not self.folded(entry.set_id):
-                jobs = sorted(members[entry.set_id], key=_by_index)
-                entries.extend(Entry(row.set_id, row.key) for row in jobs)
-        return entries
-
-    def _matches(self, row: JobRow) -> bool:
-        if not self._words:
+    def _advance(self, steps: int) -> bool:
+        """Makes some steps; false once there is none left, and what was made is listed."""
+        if sum(1 for _ in islice(self._making, steps)) == steps:
             return True
+        if self._next is not None:
+            self._all, self._shown = self._next
+            self._next = None
+        return False
+
+    def _listing(self, sort: Sort, words: tuple[str, ...]) -> Listing:
+        return Listing(sort, words, self._text_of, self._groups, self._folds)
+
+    def _text_of(self, row: JobRow) -> str:
         text = self._texts.get(row.key)
         if text is None:
             parts = (row.name, row.label, row.set_name, row.job_id, row.key, row.backend)
             text = "\n".join((*parts, row.status.value, *row.tags)).casefold()
             self._texts[row.key] = text
-        return all(word in text for word in self._words)
+        return text
 
+    @property
+    def matching(self) -> int:
+        """How many jobs match the filter, folded ones included."""
+        return self._shown.matching
 
-def _moment(row: JobRow) -> float:
-    """When a job was made, for the order: one that was not made yet is the newest."""
-    if row.created is not None:
-        return row.created
-    return row.since if row.since is not None else _NOT_YET
+    # -- marks --
 
+    def marked(self, entry: Entry) -> Marked:
+        """Whether the job of a line is marked, or which of the jobs of a set."""
+        if not entry.is_set:
+            return Marked.ALL if entry.key in self.marks else Marked.NONE
+        marked = self.marks.by_set.get(entry.set_id)
+        if not marked:
+            return Marked.NONE
+        return Marked.ALL if len(marked) == len(self._groups[entry.set_id].rows) else Marked.SOME
 
-def _by_index(row: JobRow) -> tuple[float, float, str]:
-    return (_NOT_YET if row.index is None else row.index, _moment(row), row.key)
+    def jobs_on(self, entry: Entry) -> list[JobRow]:
+        """The job of a line; of a set those jobs that match the filter."""
+        keys = self._shown.keys_under(entry.set_id) if entry.is_set else [entry.key]
+        return [self._rows[key] for key in keys]
 
+    def listed_jobs(self) -> list[JobRow]:
+        """All jobs that match the filter, folded ones included, in no order."""
+        return [self._rows[key] for key in self._shown.matching_keys()]
 
-def _place(row: JobRow) -> tuple[float, int | None]:
-    """What a row's line depends on, filter aside."""
-    return (_moment(row), row.index)
+    @property
+    def hidden_marks(self) -> int:
+        """How many marked jobs the filter hides."""
+        hides = self._shown.hides
+        return sum(hides(keys, set_id) for set_id, keys in self.marks.by_set.items())
+
+    # -- the lines --
+
+    @property
+    def entries(self) -> Lines:
+        """The lines of the list: jobs and sets by the sort, jobs of a set by it or by index."""
+        return Lines(self._shown)
+
+    def position(self, entry: Entry) -> int | None:
+        """The line that shows `entry`, from 0, or None if none does."""
+        return self._shown.position(entry)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from qtower.errors import QtowerError
-from qtower.model import Cancel, CancelOutcome, JobRow, Request, Status
+from qtower.model import (
+    Cancel,
+    CancelOutcome,
+    GetUnsent,
+    JobRow,
+    Request,
+    Status,
+    Steer,
+    SteerSet,
+    UnsentSet,
+)
 from qtower.ui import words
-from qtower.ui.joblist.cells import job_name
+from qtower.ui.words import job_name
 
 _AT_ONCE = 4
 _NAMED = 6
+_STOP_SECONDS, _LOOK_SECONDS = 10.0, 0.2  # until a sender has stopped; between looks at it
 
 
 class Question(NamedTuple):
@@ -42,20 +54,58 @@ def set_question(name: str, rows: Sequence[JobRow]) -> Question:
     open_rows = [row for row in rows if not row.status.final]
     counts = words.count_words(Counter(row.status for row in open_rows))
     facts = [f"set      {name}", f"jobs     {counts}, of {words.jobs(len(rows))}"]
-    facts += [f"         {job_name(row)}  {row.status.value}" for row in open_rows[:_NAMED]]
-    if len(open_rows) > _NAMED:
-        facts.append(f"         and {len(open_rows) - _NAMED} more")
+    facts += _named(open_rows)
+    if unsent := sum(not row.job_id for row in open_rows):
+        facts.append(f"unsent   {words.jobs(unsent)}: the sending stops, they stay listed (U)")
     number = words.jobs(len(open_rows))
     return Question(f"Cancel {number} of this set?", facts, [row.key for row in open_rows])
 
 
-def nothing_to_cancel(rows: Sequence[JobRow]) -> str:
+def marks_question(rows: Sequence[JobRow], hidden: int, filter_text: str) -> Question:
+    """Asks about the marked jobs that have not ended; says how many marks the filter hides."""
+    open_rows = [row for row in rows if not row.status.final]
+    counts = words.count_words(Counter(row.status for row in open_rows))
+    facts = [f"marked   {words.jobs(len(rows))}", f"open     {counts}"]
+    if hidden:
+        verb = "is" if hidden == 1 else "are"
+        facts.append(f'hidden   {hidden} of the marked {verb} not listed under "{filter_text}"')
+    facts += _named(open_rows)
+    number = words.jobs(len(open_rows)).replace(" ", " marked ")
+    return Question(f"Cancel {number}?", facts, [row.key for row in open_rows])
+
+
+def _named(rows: Sequence[JobRow]) -> list[str]:
+    """The first jobs by name, and how many more there are."""
+    facts = [f"         {job_name(row)}  {row.status.value}" for row in rows[:_NAMED]]
+    if len(rows) > _NAMED:
+        facts.append(f"         and {len(rows) - _NAMED} more")
+    return facts
+
+
+def nothing_to_cancel(rows: Sequence[JobRow], of: str = "jobs of this set") -> str:
     """Why there is nothing to cancel, or "" if there is."""
     if not all(row.status.final for row in rows):
         return ""
     if len(rows) == 1:
         return f"{job_name(rows[0])} is {rows[0].status.value} already: there is nothing to cancel."
-    return "All jobs of this set have ended: there is nothing to cancel."
+    return f"All {of} have ended: there is nothing to cancel."
+
+
+async def stop_sending(set_id: str, ask: Callable[[Request], Awaitable[Any]]) -> None:
+    """Stops what is being sent of a set, and waits a while for the job that is under way.
+
+    Raises:
+        QtowerError: It could not be asked for.
+    """
+    sets = (await ask(SteerSet(set_id=set_id, steer=Steer.STOP))).sets
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_sent(set_id, sets) and time.monotonic() < deadline:
+        await asyncio.sleep(_LOOK_SECONDS)
+        sets = (await ask(GetUnsent())).sets
+
+
+def _is_sent(set_id: str, sets: Sequence[UnsentSet]) -> bool:
+    return any(each.set_id == set_id and each.state != "offered" for each in sets)
 
 
 async def cancel_jobs(

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
-from qtower.ui.actions import ACTIONS, Action, Needs, Scope, key_word
+from qtower.ui.actions import Action, Needs, Scope, key_word, offered
 from qtower.ui.screens.monitor import MonitorScreen
+
+
+class Palette(CommandPalette):
+    """Textual's palette, where a key that moves by a page may come before the list is there."""
+
+    def _action_command_list(self, action: str) -> None:
+        if self.query_one(CommandList).size.height:
+            super()._action_command_list(action)
 
 
 class ActionCommands(Provider):
@@ -30,7 +38,7 @@ class ActionCommands(Provider):
     def _callable(self) -> Iterator[tuple[Action, Callable[[], object]]]:
         monitor = self.screen if isinstance(self.screen, MonitorScreen) else None
         empty = monitor is not None and not monitor.app.board.rows
-        for action in ACTIONS:
+        for action in offered(read_only=getattr(self.app, "read_only", False)):
             if action.id == "command_palette" or action.scope is Scope.LIST:
                 continue
             if action.needs is Needs.EMPTY_LIST and not empty:
@@ -38,7 +46,7 @@ class ActionCommands(Provider):
             if action.scope is Scope.APP:
                 yield action, partial(self.app.run_action, action.id)
             elif monitor is not None:
-                yield action, partial(monitor.run_action, f"act('{action.id}')")
+                yield action, partial(monitor.call_action, action)
 
 
 def _title(action: Action) -> str:

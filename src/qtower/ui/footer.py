@@ -49,7 +49,7 @@ def _width(kept: Sequence[Action]) -> int:
 class Footer(Widget):
     """One line of keys; a click on one does what the key does."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key", "footer--note"}
 
     class Chosen(Message):
         """The hint of the action `action` was clicked."""
@@ -61,11 +61,13 @@ class Footer(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._empty = True
+        self._note = ""
+        self._read_only = False
 
-    def tell(self, empty: bool) -> None:
-        """Takes whether there are no jobs."""
-        if empty != self._empty:
-            self._empty = empty
+    def tell(self, empty: bool, note: str = "", *, read_only: bool = False) -> None:
+        """Takes whether there are no jobs, what to say at the right end, and what not to offer."""
+        if (empty, note, read_only) != (self._empty, self._note, self._read_only):
+            self._empty, self._note, self._read_only = empty, note, read_only
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -77,6 +79,10 @@ class Footer(Widget):
             segments.append(Segment(hint.key, key_style))
             segments.append(Segment(f" {hint.word}", base))
             x = hint.end
+        if self._note:
+            note = f" {self._note} "
+            segments.append(Segment(" " * (self.size.width - cell_len(note) - x), base))
+            segments.append(Segment(note, self.get_component_rich_style("footer--note")))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def on_click(self, event: events.Click) -> None:
@@ -85,4 +91,5 @@ class Footer(Widget):
                 self.post_message(self.Chosen(hint.action))
 
     def _hints(self) -> list[Hint]:
-        return hints_that_fit(footer_hints(self._empty), self.size.width)
+        taken = cell_len(self._note) + _GAP if self._note else 0
+        return hints_that_fit(footer_hints(self._empty, self._read_only), self.size.width - taken)

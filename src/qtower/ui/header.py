@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from time import time
 from typing import ClassVar, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from qtower.agent.link import SILENT
+from qtower.fitting import cut
 from qtower.model import Connection, Link, Status
-from qtower.text import inert
 from qtower.ui import times, words
 
-_FRESH_SECONDS = 10
-# Some three rounds of a quiet account (desk.poller): every second here, every half minute there.
-_SILENT_LOCAL_SECONDS, _SILENT_REMOTE_SECONDS = 3, 90
+_FRESH_SECONDS = 10  # where the agent does not say
+_LEAST_ENDPOINT = 8  # cells; in fewer its address says nothing
 _GAP = "  "
 
 
@@ -33,10 +33,12 @@ class Standing:
     connection: Connection | None = None  # None: the agent has not told yet
     agent_up: bool = True
     agent_detail: str = ""
+    agent_since: float | None = None  # when it came up, or went
+    read_only: bool = False
 
 
 class Part(NamedTuple):
-    """Words and the role that styles them: "name", "plain", "good", "busy" or "bad"."""
+    """Words and the role that styles them: "name", "plain", "dim", "good", "busy" or "bad"."""
 
     text: str
     role: str
@@ -45,29 +47,55 @@ class Part(NamedTuple):
 def connection_words(standing: Standing, now: float) -> Part:
     """The connection and the age of what is known, in words."""
     connection = standing.connection
+    gone = _since(standing.agent_since, now)
     if standing.agent_detail == SILENT:
-        return Part(SILENT, "bad")
+        return Part(f"{SILENT}{gone}", "bad")
     if not standing.agent_up:
         detail = f": {standing.agent_detail}" if standing.agent_detail else ""
-        return Part(f"agent restarting{detail}", "bad")
+        return Part(f"agent restarting{gone}{detail}", "bad")
     if connection is None:
         return Part("starting: reading the journal", "busy")
     if connection.link is Link.STARTING:
         return Part(f"starting: {connection.detail or 'loading the provider'}", "busy")
     if connection.link is Link.REFUSED:
-        return Part(f"login refused: {connection.detail or 'no reason given'}", "bad")
+        reason = connection.detail or "no reason given"
+        return Part(f"login refused{_since(connection.since, now)}: {reason}", "bad")
     if connection.link is Link.OFFLINE:
         reason = f": {connection.detail}" if connection.detail else ""
-        return Part(f"offline since {times.clock(connection.since, now)}{reason}", "bad")
+        return Part(f"offline{_since(connection.since, now)}{reason}", "bad")
+    slowed = ""
+    if connection.slowed:
+        slowed = f"; slow{_since(connection.slowed_since, now)}: {connection.slowed}"
     if connection.confirmed is None:
-        return Part("live: reading the jobs", "busy")
+        return Part(f"live: reading the jobs{slowed}", "busy")
     old = now - connection.confirmed
-    local = connection.local_service
-    if old > (_SILENT_LOCAL_SECONDS if local else _SILENT_REMOTE_SECONDS):
-        return Part(f"not answering for {times.age_in_words(old)}", "busy")
-    if old < _FRESH_SECONDS:
-        return Part("live", "good")
-    return Part(f"live, {times.age_in_words(old)} old", "good")
+    fresh_for = _FRESH_SECONDS if connection.fresh_for is None else connection.fresh_for
+    if old > fresh_for:
+        return Part(f"{times.age_in_words(old)} old{slowed}", "busy")
+    return Part(f"live{slowed}", "busy" if slowed else "good")
+
+
+def _since(moment: float | None, now: float) -> str:
+    return "" if moment is None else f" since {times.clock(moment, now)}"
+
+
+def warnings(standing: Standing) -> list[Part]:
+    """What a person has to know of the account before all else."""
+    parts = []
+    if standing.connection is not None and standing.connection.insecure:
+        parts.append(Part("TLS not verified", "bad"))
+    if standing.read_only:
+        parts.append(Part("read-only", "busy"))
+    return parts
+
+
+def calls_words(connection: Connection | None) -> Part | None:
+    """The requests of the last minute and how many there may be; None for the local service."""
+    if connection is None or connection.local_service or not connection.calls_allowed:
+        return None
+    used = connection.calls_used or 0
+    role = "dim" if used < connection.calls_allowed else "busy"
+    return Part(f"{used}/{connection.calls_allowed}", role)
 
 
 def endpoint_words(connection: Connection | None) -> str:
@@ -93,16 +121,24 @@ def header_lines(
     now: float,
     width: int,
     height: int,
+    sending: str = "",
 ) -> list[list[Part]]:
     """The header as `height` (1 or 2) lines of parts, each at most `width` cells long."""
     state = connection_words(standing, now)
-    title = [Part(" qtower", "name"), Part(inert(standing.account), "plain")]
+    calls = calls_words(standing.connection)
+    title = [Part(" qtower", "name"), Part(standing.account, "plain")]
+    title += warnings(standing)
+    known = [*([calls] if calls else []), state]
     jobs = Part(count_sentence(counts, matching), "plain")
+    unsent = [Part(sending, "busy")] if sending else []
     if height == 1:
-        return [_cut([*title, state, jobs], width)]
-    endpoint = inert(endpoint_words(standing.connection), 60)
-    first = [*title, *([Part(endpoint, "dim")] if endpoint else []), state]
-    return [_cut(first, width), _cut([Part(" " + jobs.text, "plain")], width)]
+        return [_cut([*title, *known, *unsent, jobs], width)]
+    left = width - sum(cell_len(cut(part.text, width)) + len(_GAP) for part in [*title, *known])
+    endpoint = cut(endpoint_words(standing.connection), min(60, max(left, 1)))
+    if endpoint and left >= _LEAST_ENDPOINT:
+        title.append(Part(endpoint, "dim"))
+    second = [Part(" " + jobs.text, "plain"), *unsent]
+    return [_cut([*title, *known], width), _cut(second, width)]
 
 
 def _cut(parts: list[Part], width: int) -> list[Part]:
@@ -110,12 +146,31 @@ def _cut(parts: list[Part], width: int) -> list[Part]:
     line: list[Part] = []
     left = width
     for number, part in enumerate(parts):
-        text = (_GAP if number else "") + inert(part.text)
-        if cell_len(text) > left:
-            text = set_cell_size(text, left - 1) + "…" if left > 1 else ""
+        gap = _GAP if number else ""
+        text = cut(gap + part.text, left) if left > 1 else ""
         left -= cell_len(text)
         line.append(Part(text, part.role))
     return line
+
+
+def changed_part(old: list[Part], new: list[Part], width: int) -> tuple[int, int]:
+    """From which cell to which (exclusive) of `width` two lines differ."""
+    before, after = (
+        [(part.role, letter) for part in line for letter in part.text] for line in (old, new)
+    )
+    same = 0
+    while same < min(len(before), len(after)) and before[same] == after[same]:
+        same += 1
+    tail = 0
+    if len(before) == len(after):
+        while tail < len(after) - same and before[-1 - tail] == after[-1 - tail]:
+            tail += 1
+    first, last = (
+        cell_len("".join(letter for _, letter in after[:count]))
+        for count in (same, len(after) - tail)
+    )
+    old_end = cell_len("".join(letter for _, letter in before))
+    return first, min(width, last if tail else max(last, old_end))
 
 
 class Header(Widget):
@@ -135,6 +190,7 @@ class Header(Widget):
         self._standing = Standing("")
         self._counts: Mapping[Status, int] = {}
         self._matching: int | None = None
+        self._sending = ""
         self._drawn: list[list[Part]] = []
 
     def tell(self, standing: Standing, counts: Mapping[Status, int], matching: int | None) -> None:
@@ -142,10 +198,25 @@ class Header(Widget):
         self._standing, self._counts, self._matching = standing, counts, matching
         self.refresh_words()
 
+    def tell_sending(self, words: str) -> None:
+        """Takes what to say of jobs that are not sent yet."""
+        self._sending = words
+        self.refresh_words()
+
     def refresh_words(self) -> None:
         """Draws again if time or news changed a word."""
-        if self._words() != self._drawn:
+        words, drawn = self._words(), self._drawn
+        self._drawn = words
+        if len(words) != len(drawn):
             self.refresh()
+            return
+        for y, (new, old) in enumerate(zip(words, drawn, strict=True)):
+            if new != old:
+                start, end = changed_part(old, new, self.size.width)
+                self.refresh(Region(start, y, end - start, 1))
+
+    def on_resize(self) -> None:
+        self._drawn = self._words()
 
     def _words(self) -> list[list[Part]]:
         return header_lines(
@@ -155,11 +226,13 @@ class Header(Widget):
             self._clock(),
             self.size.width,
             min(2, self.size.height),
+            self._sending,
         )
 
     def render_line(self, y: int) -> Strip:
         """One of the two lines."""
-        self._drawn = self._words()
+        if len(self._drawn) != min(2, self.size.height):
+            self._drawn = self._words()
         base = self.rich_style
         line = self._drawn[y] if y < len(self._drawn) else []
         segments = [Segment(part.text, self._style(part.role)) for part in line]

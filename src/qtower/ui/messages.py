@@ -32,3 +32,7 @@ class AgentChanged(Message, bubble=False):
         super().__init__()
         self.up = up
         self.detail = detail
+
+
+class SendingChanged(Message, bubble=False):
+    """Sets that are not wholly sent came, went, or moved on: see the app's `sending`."""

@@ -17,6 +17,12 @@ class Signs:
     folded: str
     unfolded: str
     separator: str
+    marked: str
+    partly: str  # a set of which some jobs are marked
+    ascending: str
+    descending: str
+    thumb: str  # of the scroll bar, and its track
+    track: str
 
 
 UNICODE = Signs(
@@ -35,6 +41,12 @@ UNICODE = Signs(
     folded="▸",
     unfolded="▾",
     separator="·",
+    marked="◆",
+    partly="◇",
+    ascending="▲",
+    descending="▼",
+    thumb="┃",
+    track="│",
 )
 
 ASCII = Signs(
@@ -53,6 +65,12 @@ ASCII = Signs(
     folded=">",
     unfolded="v",
     separator="-",
+    marked="@",
+    partly="%",
+    ascending="^",
+    descending="v",
+    thumb="#",
+    track="|",
 )
 
 

@@ -9,6 +9,10 @@ from qtower.ui.header import Standing
 MIN_WIDTH, MIN_HEIGHT = 40, 10
 """Below it nothing useful fits."""
 
+_EMPTY_READ_ONLY = """There are no jobs yet.
+
+Jobs that other programs send to this account appear by themselves."""
+
 _EMPTY = """There are no jobs yet.
 
 Press  d  to submit the sample circuits,
@@ -47,4 +51,4 @@ def situation(standing: Standing, jobs: int, matching: int, filter_text: str) ->
         return f"The endpoint does not answer, and no job is known yet.\n\n{detail}".rstrip()
     if connection.confirmed is None:
         return "Reading the jobs."
-    return _EMPTY
+    return _EMPTY_READ_ONLY if standing.read_only else _EMPTY

@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 _MINUTE = 60
+_STEP = 10
+"""From so many seconds on an age goes by steps: a screen of new jobs is not sent every second."""
+
 _HOUR = 3600
 _DAY = 86400
 
 
 def age(seconds: float) -> str:
-    """A duration in at most five characters: `42s`, `7m`, `3h05`, `2d04`, `400d`."""
+    """A duration in at most five characters: `7s`, `40s`, `7m`, `3h05`, `2d04`, `400d`."""
     whole = max(0, int(seconds))
     if whole < _MINUTE:
-        return f"{whole}s"
+        return f"{whole if whole < _STEP else whole - whole % _STEP}s"
     if whole < _HOUR:
         return f"{whole // _MINUTE}m"
     if whole < _DAY:

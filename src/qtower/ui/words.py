@@ -1,10 +1,10 @@
-"""Statuses and numbers of jobs in small words."""
+"""Names, statuses and numbers of jobs in small words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qtower.model import Status
+from qtower.model import JobRow, Status
 
 ORDER = (
     Status.RUNNING,
@@ -31,6 +31,11 @@ def count_words(counts: Mapping[Status, int]) -> str:
     """`2 running 9 done 1 error`; statuses that no job has are left out."""
     parts = ((counts.get(status, 0), short_word(status)) for status in ORDER)
     return " ".join(f"{count} {word}" for count, word in parts if count)
+
+
+def job_name(row: JobRow) -> str:
+    """What a person calls the job: its experiments' names where known, else its own name."""
+    return row.label or row.name or row.job_id or row.key
 
 
 def jobs(count: int) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
+from qtower.fitting import fit
 from qtower.model import JobRow, Status
-from qtower.text import inert
 from qtower.ui import times, words
-from qtower.ui.board import Group
+from qtower.ui.groups import Group
 from qtower.ui.signs import Signs
+from qtower.ui.sorting import Sort
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ _FULL_ID = 24
 _FULL_ID_FROM = 150
 _BACKEND_LIMIT = 24
 _SHORTEST_SET_NAME = 14
+_TAG = 1000  # characters, and tags: more than a line can show of them
 _GAP = 1
 _MARGIN = 2
 
@@ -89,18 +91,6 @@ def lay_out(total: int) -> list[Slot]:
     return slots
 
 
-def fit(text: str, width: int, right: bool = False) -> str:
-    """`text`, inert, in exactly `width` cells: cut with an ellipsis, padded on one side."""
-    if width <= 0:
-        return ""
-    text = inert(text)
-    length = cell_len(text)
-    if length > width:
-        return set_cell_size(text, width - 1) + "…"
-    padding = " " * (width - length)
-    return padding + text if right else text + padding
-
-
 def status_word(status: Status, signs: Signs) -> str:
     """A status as sign and word: `✓ DONE`."""
     return f"{signs.status[status]} {status.value}"
@@ -126,7 +116,7 @@ def job_cell(column: str, row: JobRow, now: float, width: int, signs: Signs) -> 
     if column == "index":
         return "" if row.index is None else str(row.index)
     if column == "name":
-        return job_name(row)
+        return words.job_name(row)
     if column == "experiments":
         return _experiments(row)
     if column == "backend":
@@ -134,13 +124,18 @@ def job_cell(column: str, row: JobRow, now: float, width: int, signs: Signs) -> 
     if column == "shots":
         return "" if row.shots is None else str(row.shots)
     if column == "tags":
-        return " ".join(row.tags)
+        return " ".join(tag[:_TAG] for tag in row.tags[:_TAG])
     return row.job_id if len(row.job_id) <= width else "…" + row.job_id[1 - width :]
 
 
-def job_name(row: JobRow) -> str:
-    """What a person calls the job: its experiments' names where known, else its own name."""
-    return row.label or row.name or row.job_id or row.key
+def title_cell(slot: Slot, sort: Sort, signs: Signs) -> tuple[int, str]:
+    """A column's title and its first cell; a sign stands before that of the sorted column."""
+    title = fit(slot.column.title, slot.width, slot.column.right)
+    if slot.column.id != sort.column.id or not slot.width:
+        return slot.x, title
+    sign = signs.descending if sort.descending else signs.ascending
+    text = sign + slot.column.title
+    return slot.x - _GAP, fit(text, slot.width + _GAP, slot.column.right)
 
 
 def set_cell(column: str, group: Group, now: float, signs: Signs) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from qtower.ui.board import Board, Entry
+from qtower.ui.board import Board
+from qtower.ui.listing import Entry
 
 
 class Cursor:

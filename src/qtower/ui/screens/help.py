@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from qtower.model import Status
-from qtower.ui.actions import ACTIONS, Scope, key_word
+from qtower.ui.actions import Scope, key_word, offered
+from qtower.ui.narrow import NarrowCompositor
 from qtower.ui.signs import Signs
 
 _MEANINGS = {
@@ -27,6 +28,8 @@ _MEANINGS = {
     Status.SUBMIT_FAILED: "never reached the endpoint: press e on it",
     Status.UNKNOWN: "its state was never read yet",
 }
+
+_SCOPES = (Scope.JOBS, Scope.MARKS, Scope.SORT, Scope.LIST, Scope.APP)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -42,28 +45,29 @@ class HelpScreen(ModalScreen[None]):
         ),
     ]
 
-    def __init__(self, signs: Signs) -> None:
+    def __init__(self, signs: Signs, *, read_only: bool = False) -> None:
         super().__init__()
-        self._signs = signs
+        self._compositor = NarrowCompositor()
+        self._rows = help_rows(signs, read_only=read_only)
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
         with VerticalScroll(id="help", can_focus=True):
-            yield Static(_table(help_rows(self._signs)), id="help-text")
+            yield Static(_table(self._rows), id="help-text")
 
     def on_mount(self) -> None:
         self.query_one("#help").focus()
 
 
-def help_rows(signs: Signs) -> list[tuple[str, str]]:
+def help_rows(signs: Signs, *, read_only: bool = False) -> list[tuple[str, str]]:
     """The keys by scope, then the signs: pairs of a key or sign and what it means.
 
     A heading has no second part, and an empty pair stands between two parts.
     """
     rows: list[tuple[str, str]] = []
-    for scope in (Scope.JOBS, Scope.LIST, Scope.APP):
+    for scope in _SCOPES:
         rows.append((scope.value, ""))
-        for action in ACTIONS:
+        for action in offered(read_only):
             if action.scope is scope and action.keys:
                 rows.append((" ".join(key_word(key) for key in action.keys), action.tooltip))
         rows.append(("", ""))

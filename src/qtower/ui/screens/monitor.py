@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,24 +10,35 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input, Label, Static
 
 from qtower import model
+from qtower.errors import QtowerError
 from qtower.ui import actions, words
-from qtower.ui.board import Board, Entry
+from qtower.ui.board import Board
 from qtower.ui.footer import Footer
+from qtower.ui.freshness import is_stale
 from qtower.ui.header import Header
 from qtower.ui.joblist import ColumnTitles, JobList
-from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
-from qtower.ui.screens.cancel import cancel_job, cancel_set
+from qtower.ui.listing import Entry
+from qtower.ui.looking import Gaze
+from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
+from qtower.ui.narrow import NarrowCompositor, shine_through
+from qtower.ui.screens.cancel import cancel_job, cancel_marked, cancel_set
+from qtower.ui.sending import sending_words
 from qtower.ui.signs import Signs
 from qtower.ui.situation import situation, too_small
+from qtower.ui.widgets.field import Field
 
 if TYPE_CHECKING:
     from qtower.ui.app import TowerApp
 
-_LOW_HEIGHT = 20
-"""Terminals lower than it have a header of one line."""
+LOW_HEIGHT = 20
+"""Terminals lower than it have a header of one line, and notices above the list."""
+
+_TYPING_SECONDS = 0.1
+"""So long after the last letter the filter is followed."""
 
 
 class MonitorScreen(Screen[None]):
@@ -45,7 +57,12 @@ class MonitorScreen(Screen[None]):
     def __init__(self, board: Board, clock: Callable[[], float], signs: Signs) -> None:
         super().__init__()
         self._board = board
-        self._jobs = JobList(board, clock=clock, signs=signs, id="jobs")
+        self._compositor = NarrowCompositor()
+        self._jobs = JobList(
+            board, clock=clock, signs=signs, stale=self._stale, behind=self._behind, id="jobs"
+        )
+        self._gaze = Gaze(self._look, self.set_timer)
+        self._typing: Timer | None = None
         self._header = Header(clock=clock, id="header")
         self._footer = Footer(id="footer")
         self._situation = ""
@@ -55,6 +72,7 @@ class MonitorScreen(Screen[None]):
             "refresh": self._read_all,
             "filter": self._filter,
             "clear_filter": self._clear_filter,
+            "unsent": self._show_unsent,
         }
 
     def compose(self) -> ComposeResult:
@@ -65,9 +83,13 @@ class MonitorScreen(Screen[None]):
         yield Static(id="situation", markup=False)
         with Horizontal(id="filter-bar"):
             yield Label("filter:", id="filter-label", markup=False)
-            yield Input(id="filter", compact=True, placeholder="words that a job must hold")
+            yield Field(id="filter", compact=True, placeholder="words that a job must hold")
         yield self._footer
         yield Static(id="too-small", markup=False)
+
+    def _compositor_refresh(self) -> None:
+        if not shine_through(self):
+            super()._compositor_refresh()
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
@@ -77,7 +99,7 @@ class MonitorScreen(Screen[None]):
         sentence = too_small(event.size.width, event.size.height)
         self.query_one("#too-small", Static).update(sentence)
         self.set_class(bool(sentence), "too-small")
-        self.set_class(event.size.height < _LOW_HEIGHT, "low")
+        self.set_class(event.size.height < LOW_HEIGHT, "low")
 
     # -- news --
 
@@ -85,12 +107,46 @@ class MonitorScreen(Screen[None]):
         if self.is_current or self.app.screen.is_modal:
             self._header.refresh_words()
             self._jobs.repaint()
+            self._tell_footer()
 
     @on(RowsChanged)
+    @on(JobList.Pursued)
     def _board_changed(self) -> None:
         self._jobs.board_changed()
-        self._footer.tell(empty=not self._board.rows)
+        self._tell_footer()
         self._standing_changed()
+
+    @on(JobList.MarksChanged)
+    def _tell_footer(self) -> None:
+        board = self._board
+        count, hidden = len(board.marks), board.hidden_marks
+        note = f"{count} marked" if count else ""
+        note = f"{note}, {hidden} hidden" if hidden else note
+        self._footer.tell(not board.rows, note, read_only=self.app.read_only)
+
+    def _stale(self, ended: bool, confirmed: float | None, now: float) -> bool:
+        standing = self.app.standing
+        return is_stale(ended, confirmed, standing.connection, now)
+
+    def _behind(self) -> bool:
+        return self.app.terminal_is_behind
+
+    @on(JobList.Looked)
+    def _looked(self) -> None:
+        self._gaze.rest_on(self._jobs.visible_entries, self._jobs.cursor)
+
+    def _look(self, look: model.Look) -> None:
+        async def tell() -> None:
+            # It only says what to read first: an agent that cannot hear it reads all the same.
+            with contextlib.suppress(QtowerError):
+                await self.app.ask(look)
+
+        self.run_worker(tell(), group="look")
+
+    @on(AgentChanged)
+    def _agent_changed(self, event: AgentChanged) -> None:
+        if event.up:
+            self._gaze.forget()
 
     @on(ConnectionChanged)
     @on(AgentChanged)
@@ -105,6 +161,15 @@ class MonitorScreen(Screen[None]):
             self.query_one("#situation", Static).update(text)
         self.set_class(bool(text), "nothing")
 
+    @on(SendingChanged)
+    def _sending_changed(self) -> None:
+        self._header.tell_sending(sending_words(self.app.sending))
+
+    def _show_unsent(self) -> None:
+        from qtower.ui.screens.unsent import UnsentScreen
+
+        self.app.push_screen(UnsentScreen())
+
     def on_screen_resume(self) -> None:
         self._board_changed()
 
@@ -112,17 +177,30 @@ class MonitorScreen(Screen[None]):
     def _columns_moved(self) -> None:
         self.query_one("#titles").refresh()
 
+    @on(ColumnTitles.Chosen)
+    def _title_chosen(self, event: ColumnTitles.Chosen) -> None:
+        self._jobs.sort_by(event.column)
+
     # -- actions --
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Read-only, the keys of what changes jobs are not there."""
+        name = parameters[0] if action == "act" and parameters else ""
+        known = actions.BY_ID.get(str(name))
+        return not (known is not None and known.changes and self.app.read_only)
 
     @on(Footer.Chosen)
     def _footer_chosen(self, event: Footer.Chosen) -> None:
-        action = actions.BY_ID[event.action]
+        self.call_action(actions.BY_ID[event.action])
+
+    def call_action(self, action: actions.Action) -> None:
+        """Does an action of the table wherever it belongs."""
         if action.scope is actions.Scope.JOBS:
             self.action_act(action.id)
-        elif action.scope is actions.Scope.LIST:
-            self._jobs.call_later(self._jobs.run_action, action.id)
-        else:
+        elif action.scope is actions.Scope.APP:
             self.app.call_later(self.app.run_action, action.id)
+        else:
+            self._jobs.call_later(self._jobs.run_action, actions.call_of(action))
 
     @on(JobList.Opened)
     def _line_opened(self) -> None:
@@ -133,6 +211,12 @@ class MonitorScreen(Screen[None]):
         action, entry = actions.BY_ID[name], self._jobs.choose()
         on_set = entry is not None and entry.is_set
         on_job = entry is not None and not entry.is_set
+        if action.changes and self.app.read_only:
+            self.app.say("info", action.title, "qtower is read-only here: nothing is changed.")
+            return
+        if name == "cancel" and self._board.marks:
+            cancel_marked(self.app)
+            return
         if why_not := actions.refusal(action, on_job, on_set, empty=not self._board.rows):
             self.app.say("info", action.title, why_not)
             return
@@ -143,7 +227,9 @@ class MonitorScreen(Screen[None]):
             self._without_target[name]()
 
     def _act_on(self, name: str, entry: Entry) -> None:
-        if name == "cancel" and entry.is_set:
+        if name == "coverage":
+            self._show_coverage(entry)
+        elif name == "cancel" and entry.is_set:
             cancel_set(self.app, entry.set_id)
         elif name == "cancel":
             cancel_job(self.app, entry.key)
@@ -154,6 +240,14 @@ class MonitorScreen(Screen[None]):
             from qtower.ui.screens.details import DetailsScreen
 
             self.app.push_screen(DetailsScreen(entry.key, "summary" if name == "open" else name))
+
+    def _show_coverage(self, entry: Entry) -> None:
+        from qtower.ui.screens.coverage import CoverageScreen
+
+        if entry.set_id:
+            self.app.push_screen(CoverageScreen(entry.set_id), self._submitted)
+        else:
+            self.app.say("info", "What a set covers", "This job belongs to no set.")
 
     def _submit(self) -> None:
         from qtower.ui.screens.submit import SubmitScreen
@@ -193,11 +287,17 @@ class MonitorScreen(Screen[None]):
         self._leave_filter()
 
     @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        self._board.filter_text = event.value
-        self._board_changed()
+    def _filter_changed(self) -> None:
+        if self._typing is not None:
+            self._typing.stop()
+        self._typing = self.set_timer(_TYPING_SECONDS, self._follow_filter)
+
+    def _follow_filter(self) -> None:
+        self._board.filter_text = self.query_one("#filter", Input).value
+        self._jobs.pursue()
 
     @on(Input.Submitted, "#filter")
     def _leave_filter(self) -> None:
         self.set_class(bool(self.query_one("#filter", Input).value), "filtering")
+        self._follow_filter()
         self._jobs.focus()

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from qtower.text import inert
+from qtower.ui.widgets.field import Field
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class ExperimentList(Vertical):
         self.chosen = 0
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="/ index or name", compact=True, select_on_focus=True)
+        yield Field(placeholder="/ index or name", compact=True, select_on_focus=True)
         yield OptionList(markup=False, compact=True)
 
     def show(self, entries: Sequence[Entry]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
+from qtower.fitting import fit
 from qtower.model import Count
 from qtower.text import inert
 from qtower.ui.widgets.paged_lines import PagedLines
@@ -35,7 +37,7 @@ class CountsTable(PagedLines[Count]):
         """Replaces the table: `outcomes` lines that share `shots`."""
         self._shots = shots
         self._peak = max((row.count for row in first_page), default=0)
-        self._bits_width = max((len(row.bits) for row in first_page), default=0)
+        self._bits_width = max((cell_len(inert(row.bits)) for row in first_page), default=0)
         self._count_width = len(f"{self._peak:,}")
         self.show(outcomes, first_page)
 
@@ -53,7 +55,7 @@ class CountsTable(PagedLines[Count]):
         against_peak = item.count / self._peak if self._peak else 0.0
         room = width - self._before_bar() - 1
         cells = (
-            ("bits", f" {inert(item.bits):<{self._bits_width}}"),
+            ("bits", f" {fit(item.bits, self._bits_width)}"),
             ("count", f"  {item.count:>{self._count_width},}"),
             ("share", f"  {share:>6.2%}  "),
             ("bar", bar(against_peak, room)),
@@ -78,7 +80,7 @@ class MemoryList(PagedLines[str]):
 
     def show_memory(self, total: int, first_page: list[str]) -> None:
         """Replaces the list by `total` shots."""
-        self._bits_width = max((len(shot) for shot in first_page), default=0)
+        self._bits_width = max((cell_len(inert(shot)) for shot in first_page), default=0)
         self.show(total, first_page)
 
     def line_width(self) -> int:

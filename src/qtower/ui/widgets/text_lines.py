@@ -14,6 +14,9 @@ from textual.strip import Strip
 
 from qtower.text import inert_lines
 
+_LINE = 4096
+"""Characters of a line: nobody scrolls further to the right."""
+
 SCROLL_KEYS: list[BindingType] = [
     Binding("j", "scroll_down", "Down", show=False),
     Binding("k", "scroll_up", "Up", show=False),
@@ -54,7 +57,7 @@ class TextLines(InstantScroll, ScrollView, can_focus=True):
 
     def show(self, text: str) -> None:
         """Replaces the text and goes back to its beginning."""
-        self._lines = inert_lines(text).split("\n")
+        self._lines = inert_lines(text, line_limit=_LINE).split("\n")
         width = max((cell_len(line) for line in self._lines), default=0)
         self.virtual_size = Size(width, len(self._lines))
         self.scroll_to(0, 0, animate=False)

@@ -15,6 +15,10 @@ from qtower.ui.screens.details.tab import DetailsTab, position_words
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.state_panel import StatePanel
 
+_MESSAGE = 20_000  # characters: laying out a megabyte takes a minute
+_EXPERIMENT = 2000
+_NAMED = 100
+
 
 def report_lines(report: ErrorReport) -> Text:
     """The error message, the submit error, and what went wrong in which experiment."""
@@ -27,15 +31,17 @@ def report_lines(report: ErrorReport) -> Text:
     for title, words in sections:
         text.append("\n\n" if text.plain else "")
         text.append(title, style="bold red")
-        text.append(f"\n\n{inert_lines(words).strip()}")
+        text.append(f"\n\n{inert_lines(words, _MESSAGE).strip()}")
     if report.experiments:
         text.append("\n\n" if text.plain else "")
         text.append("Experiments that failed", style="bold red")
         text.append("\n")
-    for experiment in report.experiments:
+    for experiment in report.experiments[:_NAMED]:
         text.append(f"\n{experiment.index:>4}  ", style="dim")
         text.append(inert(experiment.name, 200), style="bold")
-        text.append(f"\n      {inert_lines(experiment.message).strip()}\n")
+        text.append(f"\n      {inert_lines(experiment.message, _EXPERIMENT).strip()}\n")
+    if len(report.experiments) > _NAMED:
+        text.append(f"\nand {len(report.experiments) - _NAMED:,} experiments more", style="dim")
     text.rstrip()
     return text
 

@@ -183,7 +183,7 @@ class ResultTab(ExperimentTab):
         for name in ("counts", "memory", "header"):
             self.query_one(f"#result-{name}").display = name == part
         note_line = self.query_one("#result-note", Static)
-        note_line.update(Text(inert_lines(note)))
+        note_line.update(Text(inert_lines(note, 2000)))
         note_line.display = bool(note)
         if had_focus:
             self.main.focus()

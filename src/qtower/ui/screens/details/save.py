@@ -19,6 +19,7 @@ from qtower.errors import QtowerError
 from qtower.model import Saved, SaveResult
 from qtower.text import inert_lines
 from qtower.ui.widgets.asking import ask
+from qtower.ui.widgets.field import Field
 from qtower.ui.widgets.hints import Hints
 
 FORMATS = {".json": "json", ".csv": "csv"}
@@ -54,7 +55,7 @@ class SaveDialog(ModalScreen[Saved | None]):
         with Vertical(id="save-box") as box:
             box.border_title = "Save the result"
             yield Static("File  (.json: the whole result,  .csv: the counts)", markup=False)
-            yield Input(self._path, id="save-path", compact=True, select_on_focus=False)
+            yield Field(self._path, id="save-path", compact=True, select_on_focus=False)
             yield Static(id="save-message", markup=False)
             yield Hints((("Enter", "save"), ("Esc", "cancel")))
 
@@ -92,4 +93,4 @@ class SaveDialog(ModalScreen[Saved | None]):
         self.dismiss(saved)
 
     def _say(self, words: str) -> None:
-        self.query_one("#save-message", Static).update(Text(inert_lines(words)))
+        self.query_one("#save-message", Static).update(Text(inert_lines(words, 1000)))

@@ -39,7 +39,8 @@ TABS: dict[str, type[DetailsTab]] = {
 }
 
 _LEAVING: tuple[Hint, ...] = (("Esc", "back"), ("1-5", "tab"))
-_ALWAYS: tuple[Hint, ...] = (("c", "cancel job"), ("y", "copy"))
+_CHANGES: tuple[Hint, ...] = (("c", "cancel job"),)
+_ALWAYS: tuple[Hint, ...] = (("y", "copy"),)
 _RELOAD_EVERY = 0.5  # seconds, at most: a job may change more often than a person reads
 
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]
@@ -99,6 +100,10 @@ class DetailsScreen(Screen[None]):
         self._show_title()
 
     @property
+    def _read_only(self) -> bool:
+        return cast("TowerApp", self.app).read_only
+
+    @property
     def active_tab(self) -> DetailsTab:
         """The tab on screen."""
         return self._tab(self.query_one(TabbedContent).active or self._first_tab)
@@ -111,7 +116,9 @@ class DetailsScreen(Screen[None]):
         tabs.active = name
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys of a tab work only while it is on screen."""
+        """Keys of a tab work only while it is on screen, and none cancels read-only."""
+        if action == "cancel":
+            return not self._read_only
         return action != "on_tab" or self.active_tab.id == f"tab-{parameters[0]}"
 
     async def action_on_tab(self, name: str, action: str) -> None:
@@ -134,7 +141,8 @@ class DetailsScreen(Screen[None]):
     @on(TabbedContent.TabActivated)
     def _tab_activated(self) -> None:
         tab = self.active_tab
-        self.query_one(Hints).show((*_LEAVING, *tab.HINTS, *_ALWAYS))
+        changes = () if self._read_only else _CHANGES
+        self.query_one(Hints).show((*_LEAVING, *tab.HINTS, *changes, *_ALWAYS))
         tab.appear()
 
     @on(RowsChanged)

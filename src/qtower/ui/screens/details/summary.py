@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
+from qtower.fitting import cut, fit, fold
 from qtower.model import Details, Field
-from qtower.text import inert, inert_lines
+from qtower.text import inert_lines
 from qtower.ui.screens.details.facts import FactsTab
 
 
@@ -17,18 +17,18 @@ def field_lines(fields: list[Field], width: int) -> Text:
 
     A label that is longer than a third of the line has a line of its own.
     """
-    label_width = max(
-        (len(field.label) for field in fields if len(field.label) <= width // 3), default=8
-    )
+    labels = [cut(field.label, width) for field in fields]
+    lengths = [cell_len(label) for label in labels]
+    label_width = max((length for length in lengths if length <= width // 3), default=8)
     room = max(width - label_width - 2, 20)
     text = Text()
     for number, field in enumerate(fields):
         # On one line, whatever it holds: a line break in a tag must not look like another field.
-        lines = textwrap.wrap(inert(field.value), room, replace_whitespace=False) or [""]
+        lines = fold(field.value, room)
         text.append("\n" if number else "")
         indent = "\n" + " " * (label_width + 2)
-        text.append(f"{inert(field.label):<{label_width}}  ", style="dim")
-        text.append(indent if len(field.label) > label_width else "")
+        text.append(fit(labels[number], max(lengths[number], label_width)) + "  ", style="dim")
+        text.append(indent if lengths[number] > label_width else "")
         text.append(indent.join(lines))
     return text
 
@@ -46,7 +46,7 @@ class SummaryTab(FactsTab):
 
     def draw(self, details: Details) -> None:
         note = self.query_one("#summary-note", Static)
-        note.update(Text(inert_lines(details.note)))
+        note.update(Text(inert_lines(details.note, 2000)))
         note.display = bool(details.note)
         fields = field_lines(details.fields, self.size.width - 6)
         self.query_one("#summary-fields", Static).update(fields)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
+from qtower.fitting import cut, fit
 from qtower.model import Details, Step
-from qtower.text import inert
 from qtower.ui.screens.details.facts import FactsTab
 from qtower.ui.widgets.wording import bar, duration, local_time
+
+_NAME = 30  # cells
 
 
 def timeline_lines(steps: list[Step], width: int, today: float, ended: bool) -> Text:
@@ -25,15 +28,17 @@ def timeline_lines(steps: list[Step], width: int, today: float, ended: bool) -> 
     """
     spans = [after.at - step.at for step, after in pairwise(steps)]
     longest = max(spans, default=0.0)
-    names = [inert(step.name) for step in steps]
+    names = [cut(step.name, _NAME) for step in steps]
     times = [local_time(step.at, today) for step in steps]
     words = [duration(span) for span in spans] + ["end" if ended else "now"]
-    name_width, time_width, word_width = (max(map(len, column)) for column in (names, times, words))
+    name_width, time_width, word_width = (
+        max(map(cell_len, column)) for column in (names, times, words)
+    )
     room = width - name_width - time_width - word_width - 6
     text = Text()
     for number, name in enumerate(names):
         text.append("\n" if number else "")
-        text.append(f"{name:<{name_width}}")
+        text.append(fit(name, name_width))
         text.append(f"  {times[number]:>{time_width}}", style="dim")
         text.append(f"  {words[number]:>{word_width}}")
         if number < len(spans) and longest > 0 and room >= 8:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -13,10 +14,12 @@ from textual.message import Message
 from textual.widgets import Checkbox, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from qtower.fitting import cut
 from qtower.model import Backend, FileReport, Problem
 from qtower.text import inert, inert_lines
 from qtower.ui.screens.submit.draft import Draft
 from qtower.ui.screens.submit.lines import backend_header, backend_line, file_lines
+from qtower.ui.widgets.field import Field
 
 FIELDS = {
     "files": "Files",
@@ -116,7 +119,7 @@ class SubmitForm(VerticalScroll, can_focus=False):
                 if backend.simulator and backend.operational is not False
             ]
             self._draft.backend = next(iter(working + names), "")
-        width = min(max((len(name) for name in names), default=7), 28)
+        width = min(max((cell_len(cut(name, 28)) for name in names), default=7), 28)
         titles = backend_header(width) if names else Text("The account has no backends.")
         self.query_one("#form-backend-titles", Static).update(titles)
         options = self.query_one("#field-backend", OptionList)
@@ -127,7 +130,7 @@ class SubmitForm(VerticalScroll, can_focus=False):
     def show_backends_missing(self, words: str) -> None:
         """Says in place of the backends why there are none."""
         self.query_one("#form-backend-titles", Static).update(
-            Text(inert_lines(words), style="bold red")
+            Text(inert_lines(words, 1000), style="bold red")
         )
 
     def show_files(self, reports: Sequence[FileReport]) -> None:
@@ -197,7 +200,7 @@ class SubmitForm(VerticalScroll, can_focus=False):
 
     def _text(self, field: str) -> ComposeResult:
         yield self._label(field)
-        yield Input(
+        yield Field(
             getattr(self._draft, field),
             placeholder=_TEXTS[field],
             id=f"field-{field}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from qtower.fitting import cut, fit
 from qtower.model import Backend, FileReport
 from qtower.text import inert
 from qtower.ui.widgets.wording import plural
@@ -19,7 +20,7 @@ def file_lines(reports: Sequence[FileReport]) -> Text:
     text = Text()
     for number, report in enumerate(sorted(reports, key=lambda report: not report.problem)):
         text.append("\n" if number else "")
-        name = inert(Path(report.path).name, 60)
+        name = cut(Path(report.path).name, 60)
         if report.problem:
             text.append(f"✗ {name}  ", style="bold red")
             text.append(inert(report.problem, 400))
@@ -51,10 +52,10 @@ def backend_line(backend: Backend, name_width: int) -> Text:
         _known(backend.max_experiments),
         "no max" if backend.job_limit is None else f"{running}{backend.job_limit}",
     )
-    line = Text(f"{inert(backend.name, name_width):<{name_width}}")
+    line = Text(fit(backend.name, name_width))
     for value, (_, width) in zip(values, _COLUMNS, strict=True):
         line.append(f" {value:>{width}}")
-    status = inert(backend.status, 40) or ("active" if backend.operational else "-")
+    status = cut(backend.status, 40) or ("active" if backend.operational else "-")
     line.append(f"  {status}", style="bold red" if backend.operational is False else "green")
     for holds, word in ((backend.simulator, "simulator"), (backend.open_pulse, "pulse")):
         line.append(f" {word}" if holds else "", style="dim")

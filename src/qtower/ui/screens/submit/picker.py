@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from qtower.fitting import cut, end_of, fit
 from qtower.text import inert
 from qtower.ui.widgets.hints import Hints
 from qtower.ui.widgets.wording import size
@@ -61,13 +62,13 @@ def list_directory(directory: Path, hidden: bool) -> list[Entry]:
 def entry_line(entry: Entry, marked: bool, width: int) -> Text:
     """An entry as one line of `width` cells: mark, name, size. Circuit files stand out."""
     line = Text("● " if marked else "  ", style="bold green")
-    name = inert(entry.path.name, max(width - 14, 20))
+    room = max(width - 14, 20)
     if entry.is_directory:
-        line.append(f"{name}/", style="bold blue")
+        line.append(f"{cut(entry.path.name, room)}/", style="bold blue")
         return line
     is_circuit = entry.path.suffix.lower() in CIRCUIT_SUFFIXES
     style = "not bold default" if is_circuit else "not bold dim default"
-    line.append(f"{name:<{max(width - 14, 20)}}", style=style)
+    line.append(fit(entry.path.name, room), style=style)
     line.append(f"{size(entry.size):>10}", style="not bold dim default")
     return line
 
@@ -187,10 +188,8 @@ class FilePicker(ModalScreen[Picked | None]):
     def _show_directory(self) -> None:
         """The end of a long path says more than its beginning."""
         line = self.query_one("#picker-directory", Static)
-        path = inert(str(self._directory))
         room = max(line.content_size.width, 20)
-        shown = path if len(path) <= room else "…" + path[1 - room :]
-        line.update(Text(shown, style="bold"))
+        line.update(Text(end_of(str(self._directory), room), style="bold"))
 
     def _show_entries(self, highlighted: int | None = None) -> None:
         entries = self.query_one(OptionList)
@@ -211,4 +210,4 @@ class FilePicker(ModalScreen[Picked | None]):
         return self._entries[place] if place is not None and self._entries else None
 
     def _say(self, words: str) -> None:
-        self.query_one("#picker-message", Static).update(Text(inert(words)))
+        self.query_one("#picker-message", Static).update(Text(inert(words, 1000)))

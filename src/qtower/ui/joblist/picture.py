@@ -1,0 +1,81 @@
+"""What stands on the lines of the list: drawn when it is looked at, kept until it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtower.ui.board import Board
+from qtower.ui.joblist.cells import Slot
+from qtower.ui.joblist.render import Condition, Line, Look, Piece, job_line, scroll_bar, set_line
+from qtower.ui.listing import Entry
+
+Stale = Callable[[bool, "float | None", float], bool]
+"""Whether a job is told of too long ago: has it ended, when was it confirmed, what time is it."""
+
+
+class Picture:
+    """The lines of a board, each with its part of the scroll bar.
+
+    Args:
+        board: What is drawn.
+        stale: Which rows are drawn dim.
+    """
+
+    def __init__(self, board: Board, stale: Stale) -> None:
+        self.slots: Sequence[Slot] = ()
+        self._board = board
+        self._stale = stale
+        self._kept: dict[int, tuple[tuple[Any, ...], Line]] = {}
+
+    def forget(self) -> None:
+        """Styles or columns are others: everything is drawn anew."""
+        self._kept.clear()
+
+    def lines(
+        self, top: int, height: int, width: int, now: float, look: Look, cursor: Entry | None
+    ) -> list[Line]:
+        """The lines from `top` on, `height` of them, `width` cells wide."""
+        entries = self._board.entries
+        count = len(entries)
+        thumb = scroll_bar(top, height, count)
+        shown: dict[int, tuple[tuple[Any, ...], Line]] = {}
+        lines = []
+        for y in range(height):
+            line: Line = ()
+            if top + y < count:
+                shown[top + y] = self._entry_line(top + y, entries[top + y], now, look, cursor)
+                line = shown[top + y][1]
+            lines.append((*line, _bar(y, thumb, width, look)))
+        self._kept = shown
+        return lines
+
+    def _entry_line(
+        self, number: int, entry: Entry, now: float, look: Look, cursor: Entry | None
+    ) -> tuple[tuple[Any, ...], Line]:
+        board = self._board
+        selected, marked = entry == cursor, board.marked(entry)
+        kept = self._kept.get(number)
+        if entry.is_set:
+            group = board.group(entry.set_id)
+            assert group is not None
+            condition = Condition(selected, marked, self._stale(group.ended, None, now))
+            folded = board.folded(entry.set_id)
+            state = (group, group.changes, int(now), condition, folded)
+            if kept is not None and kept[0] == state:
+                return kept
+            return state, set_line(group, folded, self.slots, now, look, condition)
+        row = board.rows[entry.key]
+        condition = Condition(selected, marked, self._stale(row.status.final, row.confirmed, now))
+        in_set = board.headed(entry.set_id)
+        token = (row, int(now), condition, in_set)
+        if kept is not None and kept[0][0] is row and kept[0][1:] == token[1:]:
+            return kept
+        return token, job_line(row, self.slots, now, look, condition, in_set)
+
+
+def _bar(y: int, thumb: range, width: int, look: Look) -> Piece:
+    sign = " "
+    if thumb:
+        sign = look.signs.thumb if y in thumb else look.signs.track
+    return Piece(width - 1, 1, sign, look.bar)

@@ -1,0 +1,254 @@
+"""The lines of the list in one order, under one filter: kept up to date row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from itertools import chain
+from typing import Any, NamedTuple, overload
+
+from qtower.model import JobRow
+from qtower.ui.blocks import SortedBlocks
+from qtower.ui.groups import Group
+from qtower.ui.sorting import Sort, moment
+
+_SET_ID, _KEY = 3, 4
+"""Where they stand in a key of `SortedBlocks`, as `Sort` makes them."""
+
+
+class Entry(NamedTuple):
+    """A line of the list: a job, or a set if `key` is empty. It is its own identity."""
+
+    set_id: str
+    key: str
+
+    @property
+    def is_set(self) -> bool:
+        """True for the row of a set."""
+        return not self.key
+
+
+class Section:
+    """The listed jobs of a set under its row."""
+
+    def __init__(self, sort: Sort) -> None:
+        self.head: tuple[Any, ...] | None = None  # where its row stands; None: not put there yet
+        self.folded = False
+        self.placed: dict[str, tuple[Any, ...]] = {}
+        self.jobs = SortedBlocks(sort.descending and not sort.is_by_age)
+
+    @property
+    def height(self) -> int:
+        """Lines of the set, its row included."""
+        return 1 if self.folded else 1 + len(self.placed)
+
+
+class Listing:
+    """What is listed of all rows, and where.
+
+    Args:
+        sort: The order.
+        words: What a job must hold to be listed, in lower case.
+        text_of: A job's text, in lower case, in which the words are looked for.
+        groups: The sets of which jobs are known.
+        folded: Whether the jobs of a set are hidden, given its id and whether a filter is set.
+    """
+
+    def __init__(
+        self,
+        sort: Sort,
+        words: tuple[str, ...],
+        text_of: Callable[[JobRow], str],
+        groups: Mapping[str, Group],
+        folded: Callable[[str, bool], bool],
+    ) -> None:
+        self.sort = sort
+        self.words = words
+        self._text_of = text_of
+        self._groups = groups
+        self._folded = folded
+        self._heads = SortedBlocks(sort.descending)
+        self._placed: dict[str, tuple[Any, ...]] = {}  # jobs that stand for themselves
+        self._sections: dict[str, Section] = {}
+        self._unsettled: set[str] = set()  # sets whose row may stand elsewhere, or fold otherwise
+        self._under_sets = 0
+
+    # -- rows come and go --
+
+    def put(self, row: JobRow, in_set: bool) -> None:
+        """Takes a new or changed row; `in_set`: it stands under the row of its set."""
+        if in_set:
+            self._take_out(row.key, row.set_id)
+            self._put_under_set(row)
+            return
+        old = self._placed.get(row.key)
+        new = None
+        if self.matches(row):
+            made = moment(row)
+            value = -made if self.sort.is_by_age else self.sort.column.value(row)
+            new = self.sort.head_key(value, made, row.set_id, row.key)
+        if old != new or (row.set_id and row.set_id in self._sections):
+            self.remove(row.key, row.set_id)
+            if new is not None:
+                self._heads.add(new)
+                self._placed[row.key] = new
+
+    def remove(self, key: str, set_id: str) -> None:
+        """Takes out a row, if it is listed."""
+        self._take_out(key, set_id)
+        section = self._sections.get(set_id)
+        if section is not None and key in section.placed:
+            section.jobs.remove(section.placed.pop(key))
+            self._under_sets -= 1
+        if set_id:
+            self._unsettled.add(set_id)
+
+    def matches(self, row: JobRow) -> bool:
+        """True if the row holds all the words."""
+        if not self.words:
+            return True
+        text = self._text_of(row)
+        return all(word in text for word in self.words)
+
+    def touch(self, set_id: str) -> None:
+        """The set may be folded otherwise than before."""
+        self._unsettled.add(set_id)
+
+    def fold_all(self) -> None:
+        """Every set may be folded otherwise than before."""
+        heads = {}
+        for set_id, section in self._sections.items():
+            if section.head is not None:
+                section.folded = self._folded(set_id, bool(self.words))
+                heads[section.head] = section.height
+        self._heads.resize_many(heads)
+
+    def _put_under_set(self, row: JobRow) -> None:
+        self._unsettled.add(row.set_id)
+        section = self._sections.get(row.set_id)
+        old = section.placed.get(row.key) if section is not None else None
+        new = self.sort.member_key(row) if self.matches(row) else None
+        if old == new:
+            return
+        if section is None:
+            section = self._sections[row.set_id] = Section(self.sort)
+        if old is not None:
+            section.jobs.remove(old)
+            del section.placed[row.key]
+            self._under_sets -= 1
+        if new is not None:
+            section.jobs.add(new)
+            section.placed[row.key] = new
+            self._under_sets += 1
+
+    def _take_out(self, key: str, set_id: str) -> None:
+        old = self._placed.get(key)
+        if old is not None and old[_SET_ID] == set_id:
+            self._heads.remove(old)
+            del self._placed[key]
+
+    # -- the rows of sets --
+
+    def settle(self) -> Iterator[None]:
+        """Puts rows of sets where they belong now, step by step."""
+        while self._unsettled:
+            self._settle_one(self._unsettled.pop())
+            yield
+
+    def _settled(self) -> None:
+        for _ in self.settle():
+            pass
+
+    def _settle_one(self, set_id: str) -> None:
+        section = self._sections.get(set_id)
+        if section is None:
+            return
+        if not section.placed:
+            if section.head is not None:
+                self._heads.remove(section.head)
+            del self._sections[set_id]
+            return
+        head = self._groups[set_id].head_key(self.sort)
+        section.folded = self._folded(set_id, bool(self.words))
+        if head == section.head:
+            self._heads.resize(head, section.height)
+            return
+        if section.head is not None:
+            self._heads.remove(section.head)
+        section.head = head
+        self._heads.add(head, section.height)
+
+    # -- the lines --
+
+    @property
+    def matching(self) -> int:
+        """How many jobs are listed, folded ones included."""
+        return len(self._placed) + self._under_sets
+
+    def matching_keys(self) -> Iterator[str]:
+        """The jobs that are listed, folded ones included, in no order."""
+        return chain(self._placed, *(section.placed for section in self._sections.values()))
+
+    def hides(self, keys: Set[str], set_id: str) -> int:
+        """How many of these jobs of a set are not listed; those it folds are."""
+        section = self._sections.get(set_id)
+        hidden = keys - self._placed.keys()
+        return len(hidden - section.placed.keys() if section is not None else hidden)
+
+    def keys_under(self, set_id: str) -> list[str]:
+        """The jobs of a set that are listed under its row, or would be if it were not folded."""
+        section = self._sections.get(set_id)
+        return list(section.placed) if section is not None else []
+
+    def __len__(self) -> int:
+        self._settled()
+        return self._heads.height
+
+    def at(self, line: int) -> Entry:
+        """What stands on a line, from 0.
+
+        Raises:
+            IndexError: There are not so many lines.
+        """
+        self._settled()
+        head, below = self._heads.at(line)
+        set_id = head[_SET_ID]
+        if not below:
+            return Entry(set_id, head[_KEY])
+        return Entry(set_id, self._sections[set_id].jobs.at(below - 1)[0][_KEY])
+
+    def position(self, entry: Entry) -> int | None:
+        """The line that shows `entry`, or None if none does."""
+        self._settled()
+        lone = self._placed.get(entry.key)
+        if lone is not None and lone[_SET_ID] == entry.set_id:
+            return self._heads.line_of(lone)
+        section = self._sections.get(entry.set_id)
+        if section is None or section.head is None:
+            return None
+        if entry.is_set:
+            return self._heads.line_of(section.head)
+        place = section.placed.get(entry.key)
+        if place is None or section.folded:
+            return None
+        return self._heads.line_of(section.head) + 1 + section.jobs.line_of(place)
+
+
+class Lines(Sequence[Entry]):
+    """The lines of the list, each found when it is asked for."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+
+    def __len__(self) -> int:
+        return len(self._listing)
+
+    @overload
+    def __getitem__(self, line: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, line: slice) -> list[Entry]: ...
+
+    def __getitem__(self, line: int | slice) -> Entry | list[Entry]:
+        if isinstance(line, slice):
+            return [self._listing.at(each) for each in range(*line.indices(len(self)))]
+        return self._listing.at(line + len(self) if line < 0 else line)

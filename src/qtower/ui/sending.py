@@ -1,0 +1,26 @@
+"""Jobs that are not sent yet, in the few words that a header has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtower.fitting import cut
+from qtower.model import UnsentSet
+
+
+def sending_words(sets: Sequence[UnsentSet]) -> str:
+    """The progress of what is being sent, for a header: "sending sweep 12/40"; "" if nothing is."""
+    going = [each for each in sets if each.state != "offered"]
+    waiting = sum(each.unsent for each in sets if each.state == "offered")
+    parts = []
+    if going:
+        first = going[0]
+        verb = "paused" if first.state == "paused" else "sending"
+        parts.append(f"{verb} {cut(first.name, 20)} {first.sent}/{first.jobs}")
+        if first.waits_for:
+            parts[0] += f" ({cut(first.waits_for, 60)})"
+        if len(going) > 1:
+            parts.append(f"{len(going) - 1} more")
+    if waiting:
+        parts.append(f"{waiting} unsent: U")
+    return ", ".join(parts)
