@@ -1,6 +1,7 @@
 """The command line: `qtower` opens the monitor, every other command is a script's way in.
 
-Exit codes: 0 did what was asked, 1 failed, 2 wrong usage, 3 (`submit --wait`) a job was cancelled.
+Exit codes: 0 did what was asked, 1 failed, 2 wrong usage, 3 (`submit --wait`) a job was cancelled,
+130 ended by Ctrl+C.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import importlib
 import click
 
 from qtower import __version__
+from qtower.cli.read_only import read_only_option
+from qtower.desk.scrubbing import guard_tracebacks, scrub
 from qtower.errors import QtowerError
 
 # Modules are loaded when their command is called: `qtower --version` imports neither Textual nor
@@ -17,14 +20,18 @@ from qtower.errors import QtowerError
 COMMANDS = {
     "monitor": "qtower.cli.monitor:monitor",
     "submit": "qtower.cli.jobs:submit",
+    "unsent": "qtower.cli.unsent:unsent",
     "list": "qtower.cli.jobs:list_jobs",
     "cancel": "qtower.cli.jobs:cancel",
     "result": "qtower.cli.results:result",
     "error": "qtower.cli.results:error",
+    "account": "qtower.cli.accounts:account",
     "agent": "qtower.cli.agent:agent",
     "serve": "qtower.cli.serve:serve",
     "service": "qtower.cli.service:service",
 }
+
+INTERRUPTED_EXIT = 130
 
 
 class _LazyGroup(click.Group):
@@ -40,12 +47,20 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("", err=True)  # the terminal has written ^C
+            raise SystemExit(INTERRUPTED_EXIT) from None
+
 
 @click.group(
     cls=_LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@read_only_option
 @click.version_option(__version__, prog_name="qtower", message="%(prog)s %(version)s")
 @click.pass_context
 def commands(context: click.Context) -> None:
@@ -58,8 +73,12 @@ def commands(context: click.Context) -> None:
 
 def main() -> None:
     """Entry point of the `qtower` program."""
+    from qtower.cli.standard import make_inert
+
+    make_inert()
+    guard_tracebacks()
     try:
         commands(standalone_mode=True)
     except QtowerError as error:
-        click.echo(f"qtower: {error}", err=True)
+        click.echo(scrub(f"qtower: {error}"), err=True)
         raise SystemExit(1) from None

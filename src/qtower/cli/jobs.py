@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 import msgspec
 
+from qtower.cli.read_only import read_only_option
 from qtower.cli.session import Session, age, open_session
+from qtower.cli.standard import print_json
 from qtower.errors import QtowerError, SubmissionError
+from qtower.fitting import columns, cut
 from qtower.model import (
     Cancel,
     CancelOutcome,
@@ -16,15 +22,25 @@ from qtower.model import (
     MakePlan,
     Order,
     Status,
+    Steer,
+    SteerSet,
     Submit,
+    Submitted,
 )
 from qtower.text import inert
 
 CANCELLED_EXIT = 3
 """`submit --wait`: a job was cancelled, none failed."""
 
-account_option = click.option("--account", metavar="NAME", help="The account to use.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def account_option(command: _Command) -> _Command:
+    """Which account, and whether it is only looked at."""
+    command = click.option("--account", metavar="NAME", help="The account to use.")(command)
+    return read_only_option(command)
 
 
 @click.command("list")
@@ -37,7 +53,7 @@ def list_jobs(account: str | None, as_json: bool) -> None:
         connection = session.connection
     live = connection is not None and connection.link is Link.LIVE
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+        print_json(rows)
     elif rows:
         _print_table(rows)
     elif live:
@@ -57,6 +73,8 @@ def list_jobs(account: str | None, as_json: bool) -> None:
 @click.option("--experiments-per-job", type=click.IntRange(min=1), help="Split into more jobs.")
 @click.option("--no-transpile", is_flag=True, help="Send circuits exactly as they are.")
 @click.option("--wait", is_flag=True, help="Wait until every job has ended.")
+@click.option("--always", is_flag=True, help="Go on by itself when qtower is started again.")
+@click.option("--background", is_flag=True, help="Return at once; a process of its own sends.")
 @json_option
 def submit(
     files: tuple[str, ...],
@@ -69,12 +87,17 @@ def submit(
     experiments_per_job: int | None,
     no_transpile: bool,
     wait: bool,
+    always: bool,
+    background: bool,
     as_json: bool,
 ) -> None:
     """Submit circuit files: qobj JSON, OpenQASM 2 and 3, QPY.
 
-    Without --wait it ends once every job has reached the endpoint.
+    Without --wait it ends once every job has reached the endpoint. What has not, when it is ended
+    before, is listed by `qtower unsent`.
     """
+    if wait and background:
+        raise click.UsageError("--wait and --background exclude each other.")
     order = Order(
         files=list(files),
         backend=backend,
@@ -85,10 +108,15 @@ def submit(
         experiments_per_job=experiments_per_job,
         transpile=not no_transpile,
     )
-    with open_session(account) as session:
-        rows = _send(session, order, wait=wait)
+    with open_session(account, change=Submit) as session:
+        submitted = _send(session, order, always=always)
+        if background:
+            session.desk.steer(SteerSet(set_id=submitted.set_id, steer=Steer.BACKGROUND))
+            rows = [session.rows[key] for key in submitted.keys]
+        else:
+            rows = _wait_or_say(session, submitted, to_the_end=wait)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+        print_json(rows)
     else:
         _print_table(rows)
     raise SystemExit(_exit_code(rows, waited=wait))
@@ -101,18 +129,18 @@ def submit(
 def cancel(jobs: tuple[str, ...], account: str | None, as_json: bool) -> None:
     """Cancel jobs, each named by its job id, or all jobs of a set by the set's id."""
     outcomes: list[CancelOutcome] = []
-    with open_session(account) as session:
+    with open_session(account, change=Cancel) as session:
         for row in [row for name in jobs for row in session.find(name)]:
             outcomes.append(_cancel(session, row))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(outcomes), indent=2))
+        print_json(outcomes)
     else:
         for outcome in outcomes:
             click.echo(f"{inert(outcome.key)}: {inert(outcome.message)}")
     raise SystemExit(0 if all(outcome.outcome == "cancelled" for outcome in outcomes) else 1)
 
 
-def _send(session: Session, order: Order, *, wait: bool) -> list[JobRow]:
+def _send(session: Session, order: Order, *, always: bool) -> Submitted:
     if not order.backend:
         order = msgspec.structs.replace(order, backend=_first_simulator(session))
     plan = session.desk.plan(MakePlan(order=order))
@@ -120,9 +148,23 @@ def _send(session: Session, order: Order, *, wait: bool) -> list[JobRow]:
         raise SubmissionError(
             " ".join(inert(problem.message) for problem in plan.problems), "Nothing was sent."
         )
-    submitted = session.desk.submit(Submit(plan_id=plan.plan_id))
+    submitted = session.desk.submit(Submit(plan_id=plan.plan_id, always=always))
     click.echo(f"{inert(plan.summary)}: set {submitted.set_id}", err=True)
-    if wait:
+    return submitted
+
+
+def _wait_or_say(session: Session, submitted: Submitted, *, to_the_end: bool) -> list[JobRow]:
+    try:
+        return _wait(session, submitted, to_the_end=to_the_end)
+    except KeyboardInterrupt:
+        if any(each.set_id == submitted.set_id for each in session.sending):
+            words = "What was not sent is kept: see `qtower unsent`."
+            click.echo(f"qtower: {words}", err=True)
+        raise
+
+
+def _wait(session: Session, submitted: Submitted, *, to_the_end: bool) -> list[JobRow]:
+    if to_the_end:
         return session.wait_for(submitted.keys, lambda row: row.status.final)
     # A job id is not enough: the poller may see a job whose qobj has not been uploaded yet.
     return session.wait_for(submitted.keys, lambda row: row.status is not Status.INITIALIZING)
@@ -156,16 +198,14 @@ def _print_table(rows: list[JobRow]) -> None:
     lines += [
         (
             row.status.value,
-            inert(row.label or row.name or "-", 40),
+            cut(row.label or row.name or "-", 40),
             "-" if row.end_index is None else f"{row.start_index}-{row.end_index}",
-            inert(row.backend, 30),
+            cut(row.backend, 30),
             "-" if row.shots is None else str(row.shots),
             age(row.created),
-            inert(row.job_id or "-", 64),
+            cut(row.job_id or "-", 64),
         )
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    for line in columns(lines):
+        click.echo(line)

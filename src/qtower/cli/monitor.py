@@ -3,78 +3,84 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
-import signal
-import subprocess
 import sys
-import threading
 import traceback
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
 import click
 
 from qtower import paths
-from qtower.agent.link import AgentLink
-from qtower.config import resolve_account
+from qtower.agent.link import AgentLink, LinkState
+from qtower.cli.leaving import Leaving, this_terminal
+from qtower.cli.read_only import read_only_asked, read_only_option
+from qtower.config import find_account
+from qtower.desk.scrubbing import ScrubbingFormatter, scrub
 from qtower.errors import QtowerError, StorageError
+from qtower.model import Event
 
 if TYPE_CHECKING:
     from qtower.ui.app import TowerApp
-
-_LAST_SECONDS = 2.0
-"""So long the app has for an orderly end once the terminal has gone or a signal has come."""
 
 _LOG_BYTES = 500_000
 
 
 @click.command()
 @click.option("--account", "account_name", metavar="NAME", help="An account of config.toml.")
+@read_only_option
 def monitor(account_name: str | None = None) -> None:
     """Watch the jobs of an account. This is what `qtower` alone does."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise QtowerError(
             "The monitor needs a terminal for input and output.", "In a script use: qtower list"
         )
-    account = resolve_account(account_name)
+    account = find_account(account_name)
+    read_only = read_only_asked() or account.read_only
     command = [sys.executable, "-m", "qtower", "agent", "--account", account.name]
+    command += ["--read-only"] if read_only else []
+    terminal = this_terminal()
     process = AgentLink.launch(command)
     # What a shell once exported is older than what the terminal says of itself.
     for stale in ("COLUMNS", "LINES"):
         os.environ.pop(stale, None)
     # The agent works already while Textual is imported.
-    app = _make_app(command, process, account.name)
-    _log_to_file()
-    signals: list[int] = []
-    asyncio.run(_run(app, signals))
-    if app.crash is not None:
-        raise QtowerError(*_explain(app.crash))
-    if signals:
-        raise SystemExit(128 + signals[0])
-
-
-def _make_app(command: list[str], process: subprocess.Popen[bytes], account: str) -> TowerApp:
     from qtower.ui.app import TowerApp
 
-    return TowerApp(
-        lambda on_event, on_state: AgentLink(command, on_event, on_state, process=process), account
-    )
+    links: list[AgentLink] = []
+
+    def connect(
+        on_event: Callable[[Event], None], on_state: Callable[[LinkState], None]
+    ) -> AgentLink:
+        links.append(AgentLink(command, on_event, on_state, process=process))
+        return links[-1]
+
+    app = TowerApp(connect, account.name, read_only=read_only)
+    _log_to_file()
+
+    def kill_agents() -> None:
+        for link in links:
+            link.kill()
+
+    leaving = Leaving(terminal, kill_agents)
+    asyncio.run(_run(app, leaving))
+    if app.crash is not None:
+        raise QtowerError(*_explain(app.crash))
+    if leaving.signal:
+        raise SystemExit(128 + leaving.signal)
 
 
-async def _run(app: TowerApp, signals: list[int]) -> None:
+async def _run(app: TowerApp, leaving: Leaving) -> None:
     loop = asyncio.get_running_loop()
 
-    def leave(number: int) -> None:
-        signals.append(number)
-        # Writing to a terminal that has gone may block for ever.
-        end = threading.Timer(_LAST_SECONDS, os._exit, [128 + number])
-        end.daemon = True
-        end.start()
-        app.exit()
+    def leave() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(app.exit)
 
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, leave, number)
+    leaving.watch(leave)
     await app.run_async()
 
 
@@ -87,7 +93,7 @@ def _log_to_file() -> None:
         )
     except StorageError:
         handler = logging.NullHandler()  # the agent tells what is wrong with the directory
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(ScrubbingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
@@ -96,7 +102,8 @@ def _explain(error: Exception) -> tuple[str, str]:
     what = f"The screen ended by an error of its own ({type(error).__name__})."
     try:
         file = paths.state_dir() / "monitor-error.txt"
-        paths.write_private(file, "".join(traceback.format_exception(error)).encode())
+        text = scrub("".join(traceback.format_exception(error)))
+        paths.write_private(file, text.encode(errors="backslashreplace"))
     except (StorageError, OSError):
         return what, "Start it again; the jobs are safe."
     return what, f"Start it again; the jobs are safe. Details are in {file}."

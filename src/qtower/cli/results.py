@@ -9,6 +9,7 @@ import msgspec
 
 from qtower.cli.jobs import account_option, json_option
 from qtower.cli.session import Session, open_session
+from qtower.cli.standard import print_json
 from qtower.errors import NotFoundError
 from qtower.model import Count, Counts, ErrorReport, GetCounts, GetError, GetResult, ResultHead
 from qtower.text import inert, inert_lines
@@ -34,7 +35,7 @@ def result(job: str, account: str | None, experiment: int | None, as_json: bool)
         wanted = range(len(head.experiments)) if experiment is None else [experiment]
         pages = [_all_counts(session, row.key, index) for index in wanted]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_document(head, pages)), indent=2))
+        print_json(_document(head, pages))
     else:
         for page in pages:
             _print_counts(head, page)
@@ -50,7 +51,7 @@ def error(job: str, account: str | None, as_json: bool) -> None:
     with open_session(account) as session:
         report = session.desk.error(GetError(key=session.find_one(job).key))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        print_json(report)
     else:
         _print_report(report)
 

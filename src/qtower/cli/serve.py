@@ -67,6 +67,7 @@ def _public_url(_context: Any, _parameter: Any, url: str | None) -> str | None:
 )
 @click.option("--metrics-token-file", type=_FILE, help="The token that opens /metrics.")
 @click.option("--log-requests", is_flag=True, help="Log a line a request, without its query.")
+@click.option("--check", is_flag=True, help="Only check the configuration, and start nothing.")
 @click.option("--idle-seconds", type=click.FloatRange(min=1), hidden=True)
 def serve(
     config: Path | None,
@@ -84,6 +85,7 @@ def serve(
     insecure: bool,
     metrics_token_file: Path | None,
     log_requests: bool,
+    check: bool,
     idle_seconds: float | None,
 ) -> None:
     """Run a service with the API of the IBM Quantum Experience, simulating with Aer.
@@ -95,7 +97,8 @@ def serve(
         raise click.UsageError("--tls-cert and --tls-key go together.")
     from qtower.service.engine import default_workers
     from qtower.service.server import Options, run
-    from qtower.service.settings import ServiceSettings, load
+    from qtower.service.settings import ServiceSettings
+    from qtower.service.settings_file import load
     from qtower.service.tls import ExposureError
 
     settings = load(config) if config else ServiceSettings()
@@ -106,6 +109,9 @@ def serve(
     }
     for section, (field, value) in changes.items():
         settings = _with(settings, section, field, value)
+    if check:
+        click.echo(_in_order(settings))
+        return
     options = Options(
         host=host,
         port=port,
@@ -125,6 +131,16 @@ def serve(
         sys.exit(run(options))
     except ExposureError as error:
         raise click.BadParameter(str(error), param_hint="--host") from None
+
+
+def _in_order(settings: Any) -> str:
+    counts = {
+        "user": len(settings.users),
+        "backend": len(settings.backends),
+        "reservation": len(settings.reservations),
+    }
+    words = [f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items()]
+    return f"The configuration is in order: {', '.join(words)}."
 
 
 def _with(settings: Any, section: str, field: str, value: Any) -> Any:

@@ -8,16 +8,18 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 import msgspec
 
+from qtower import paths
 from qtower.cli.tokens import token
 from qtower.errors import ServiceError
-from qtower.service import local
-from qtower.service.asking import ASK_SECONDS
-from qtower.service.report import in_words, read_report
+from qtower.service import asking, local
+from qtower.service.notes import Note
+from qtower.service.report import Report, in_words, read_report
 from qtower.text import inert, inert_lines
 
 _FOLLOW_SECONDS = 0.2
@@ -32,36 +34,51 @@ service.add_command(token)
 
 
 @service.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where a service of your own choosing keeps its jobs. Default: the local one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
-def status(as_json: bool) -> None:
+def status(data_dir: Path | None, as_json: bool) -> None:
     """Say whether it runs, where, and what it is doing. Exit code 1 if it does not answer."""
-    found = local.status()
-    report = read_report(found) if found is not None else None
+    note = local.running(data_dir)
+    report = read_report(note, data_dir or paths.data_dir()) if note is not None else None
+    name = "The local service" if data_dir is None else f"The service of {data_dir}"
     if as_json:
-        document = {"running": found is not None, "log": str(local.log_file())}
-        if found is not None:
-            document |= {"url": found.url, "pid": found.pid, "since": found.since}
-            document["token_file"] = str(local.token_file())
-        if report is not None:
-            document |= msgspec.to_builtins(report)
-        click.echo(json.dumps(document))
-    elif found is None and (pid := local.silent_process()) is not None:
+        click.echo(json.dumps(_document(note, report, data_dir)))
+    elif note is None:
+        click.echo(f"{name} is not running.")
+    elif report is None:
         click.echo(
-            f"The local service (process {pid}) is starting, or hangs: it did not answer within "
-            f'{ASK_SECONDS:.0f} s. Look into "qtower service logs".'
+            f"{name} (process {note.pid}) is starting, or hangs: it did not answer within "
+            f"{asking.ASK_SECONDS:.0f} s. Look into {_where_it_logs(data_dir)}."
         )
-    elif found is None:
-        click.echo("The local service is not running.")
     else:
-        since = datetime.fromtimestamp(found.since).astimezone()
-        click.echo(
-            f"The local service is running at {found.url} "
-            f"(process {found.pid}, since {since:%Y-%m-%d %H:%M:%S})."
-        )
-        click.echo(f"Token: in {local.token_file()}, which only you can read")
-        for line in in_words(report) if report else ["It does not tell what it is doing."]:
+        since = datetime.fromtimestamp(note.created).astimezone()
+        where = f"{note.url} (process {note.pid}, since {since:%Y-%m-%d %H:%M:%S})"
+        click.echo(f"{name} is running at {where}.")
+        if data_dir is None and not report.shared:
+            click.echo(f"Token: in {local.token_file()}, which only you can read")
+        for line in in_words(report):
             click.echo(inert(line))
-    sys.exit(0 if found is not None else 1)
+    sys.exit(0 if report is not None else 1)
+
+
+def _document(note: Note | None, report: Report | None, data_dir: Path | None) -> dict[str, Any]:
+    document: dict[str, Any] = {"running": report is not None}
+    if data_dir is None:
+        document["log"] = str(local.log_file())
+    if note is not None and report is not None:
+        document |= {"url": note.url, "pid": note.pid, "since": note.created}
+        if data_dir is None and not report.shared:
+            document["token_file"] = str(local.token_file())
+        document |= msgspec.to_builtins(report)
+    return document
+
+
+def _where_it_logs(data_dir: Path | None) -> str:
+    return '"qtower service logs"' if data_dir is None else "its log"
 
 
 @service.command()

@@ -6,15 +6,29 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import click
 
 from qtower import paths
 from qtower.agent import logs
-from qtower.cli.connect import connector
-from qtower.desk.desk import Desk
-from qtower.errors import AccountError, NotFoundError, QtowerError
-from qtower.model import Connected, Connection, Event, JobRow, Link, Notice, Rows
+from qtower.cli.connect import Way, way_to
+from qtower.cli.read_only import read_only_asked
+from qtower.cli.standard import warn_in_red
+from qtower.desk.desk import Desk, read_only_words
+from qtower.errors import AccountError, NotFoundError, QtowerError, ReadOnlyError
+from qtower.model import (
+    Connected,
+    Connection,
+    Event,
+    JobRow,
+    Link,
+    Notice,
+    Request,
+    Rows,
+    Sending,
+    UnsentSet,
+)
 from qtower.text import inert
 
 READY_SECONDS = 90.0
@@ -24,12 +38,19 @@ READY_SECONDS = 90.0
 class Session:
     """The rows of an account as they are now, and the desk to act on them."""
 
-    def __init__(self, account_name: str | None) -> None:
-        name, connect = connector(account_name)
+    def __init__(self, way: Way) -> None:
         self.rows: dict[str, JobRow] = {}
         self.connection: Connection | None = None
+        self.sending: list[UnsentSet] = []
         self._changed = threading.Condition()
-        self.desk = Desk(name, connect, self._hear)
+        self.desk = Desk(
+            way.name,
+            way.connect,
+            self._hear,
+            endpoint=way.endpoint,
+            read_only=way.read_only,
+            insecure=way.insecure,
+        )
 
     def _hear(self, event: Event) -> None:
         with self._changed:
@@ -39,6 +60,8 @@ class Session:
                     self.rows.pop(key, None)
             elif isinstance(event, Connected):
                 self.connection = event.connection
+            elif isinstance(event, Sending):
+                self.sending = event.sets
             elif isinstance(event, Notice) and event.level != "info":
                 click.echo(f"qtower: {event.title}: {inert(event.text)}", err=True)
             self._changed.notify_all()
@@ -54,7 +77,7 @@ class Session:
         """
         wanted = list(keys)
         known: set[str] = set()
-        offline = False
+        offline, progress = False, ""
         with self._changed:
             while True:
                 rows = [self.rows[key] for key in wanted if key in self.rows]
@@ -67,8 +90,22 @@ class Session:
                     )
                 known |= {row.key for row in rows}
                 offline = self._look_at_link(offline)
+                progress = self._tell_progress(wanted, progress)
                 # Woken by every event; the time-out only lets Ctrl+C through.
                 self._changed.wait(1.0)
+
+    def _tell_progress(self, keys: list[str], said: str) -> str:
+        """Says what the sending of these jobs waits for, if that is news; returns what it said."""
+        sets = {key.rpartition("/")[0] for key in keys}
+        waits = [
+            f"{inert(each.name, 40)}: {each.sent} of {each.jobs} sent, {inert(each.waits_for, 200)}"
+            for each in self.sending
+            if each.set_id in sets and each.waits_for
+        ]
+        words = "; ".join(waits)
+        if words and words != said:
+            click.echo(f"qtower: {words}", err=True)
+        return words or said
 
     def _look_at_link(self, was_offline: bool) -> bool:
         """Whether the endpoint does not answer; says so if it did before."""
@@ -118,14 +155,27 @@ class Session:
 
 
 @contextmanager
-def open_session(account_name: str | None, *, need_live: bool = True) -> Iterator[Session]:
+def open_session(
+    account_name: str | None,
+    *,
+    need_live: bool = True,
+    change: type[Request] | None = None,
+) -> Iterator[Session]:
     """Opens the account's desk and waits until its rows are current.
 
     With `need_live` false an endpoint that does not answer is no error: the rows are then the
     journal's, and `session.connection` says so.
+
+    Raises:
+        ReadOnlyError: The command is for a `change`, and the account is read-only.
     """
     logs.leave_stdout(paths.state_dir() / "commands.log")
-    session = Session(account_name)
+    way = way_to(account_name, read_only=read_only_asked())
+    if way.read_only and change is not None:
+        raise ReadOnlyError(*read_only_words(way.name, change))
+    if way.insecure:
+        _warn_of_tls(way)
+    session = Session(way)
     session.desk.open()
     try:
         try:
@@ -137,6 +187,14 @@ def open_session(account_name: str | None, *, need_live: bool = True) -> Iterato
         yield session
     finally:
         session.desk.close()
+
+
+def _warn_of_tls(way: Way) -> None:
+    host = inert(urlsplit(way.endpoint).netloc)
+    warn_in_red(
+        f'qtower: the certificate of {host} is not checked (verify = false of "{way.name}"): '
+        "anybody on the way can read your token."
+    )
 
 
 def age(since: float | None) -> str:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import click
 
 from qtower import paths
-from qtower.errors import ConfigError
+from qtower.errors import ConfigError, NotFoundError
 from qtower.service import tokens
-from qtower.service.settings import USER_NAME, load
+from qtower.service.settings import USER_NAME
+from qtower.service.settings_file import load
 from qtower.text import inert
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -55,10 +56,12 @@ def add(user: str, data_dir: Path | None, config: Path | None, given: bool) -> N
     if config is not None and user not in load(config).users:
         raise ConfigError(f"{config} has no user {user}.", f"Add [users.{user}].")
     brought = tokens.check(_ask()) if given else None
-    added, made = _file(data_dir).add(user, brought)
+    directory = paths.private_dir(data_dir.absolute()) if data_dir else paths.data_dir()
+    added, made = _file(directory).add(user, brought)
     if not given:
         click.echo(made)
-    click.echo(f"Token {added.id} of {user} added.", err=True)
+    # A token that was added to another directory than the service's opens nothing.
+    click.echo(f"Token {added.id} of {user} added in {directory}.", err=True)
 
 
 @token.command("list")
@@ -66,7 +69,7 @@ def add(user: str, data_dir: Path | None, config: Path | None, given: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
 def list_(data_dir: Path | None, as_json: bool) -> None:
     """List whose tokens there are, and their ids; the tokens themselves are not kept."""
-    found = _file(data_dir).tokens()
+    found = _file(_known(data_dir)).tokens()
     rows = [(known.id, known.user, _date(known.created)) for known in found]
     if as_json:
         names = ("id", "user", "created")
@@ -81,7 +84,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @_data_dir
 def revoke(token_id: str, data_dir: Path | None) -> None:
     """Take the token with this ID back: whoever logged in with it is out at once."""
-    revoked = _file(data_dir).revoke(token_id)
+    revoked = _file(_known(data_dir)).revoke(token_id)
     click.echo(f"Token {revoked.id} of {inert(revoked.user)} revoked.")
 
 
@@ -98,8 +101,16 @@ def _ask() -> str:
     return sys.stdin.readline()
 
 
-def _file(data_dir: Path | None) -> tokens.TokenFile:
-    directory = paths.private_dir(data_dir.absolute()) if data_dir else paths.data_dir()
+def _known(data_dir: Path | None) -> Path:
+    """A data directory that there is: to look into another makes none."""
+    if data_dir is None:
+        return paths.data_dir()
+    if not data_dir.is_dir():
+        raise NotFoundError(f"There is no directory {data_dir}.", "Give the service's --data-dir.")
+    return paths.private_dir(data_dir.absolute())
+
+
+def _file(directory: Path) -> tokens.TokenFile:
     return tokens.TokenFile(directory / tokens.FILE_NAME)
 
 
