@@ -1,1 +1,1 @@
-"""What qtower claims about speed: `make bench` runs every module here and prints ratios."""
+"""What qtower claims about speed: `make bench` runs every benchmark here (see `__main__`)."""
