@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qtower.config import LOCAL, STORED, account_names, load_settings, resolve_account
+from qtower.config import (
+    LOCAL,
+    STORED,
+    Account,
+    account_names,
+    find_account,
+    load_settings,
+    with_token,
+)
 from qtower.errors import ConfigError
 
 SECRET = "s3cr3t-t0k3n"
+
+
+def resolve_account(*arguments: Any, **options: Any) -> Account:
+    return with_token(find_account(*arguments, **options))
 
 
 @pytest.fixture
@@ -27,6 +40,7 @@ def store_account(home: Path, url: str) -> None:
     (home / ".qiskit" / "qiskitrc").write_text(
         f"[ibmq]\ntoken = {SECRET}\nurl = {url}\nverify = True\ndefault_provider = h/g/p\n"
     )
+    (home / ".qiskit" / "qiskitrc").chmod(0o600)
 
 
 def test_without_anything_it_is_the_local_service(home: Path) -> None:
@@ -151,3 +165,16 @@ def test_a_broken_stored_account_is_no_account(home: Path) -> None:
     (home / ".qiskit").mkdir()
     (home / ".qiskit" / "qiskitrc").write_bytes(b"\xff\xfe not an ini")
     assert resolve_account().name == LOCAL
+
+
+def test_how_often_an_account_may_be_asked(config: Path) -> None:
+    entry = f'[accounts.lab]\nurl = "https://lab.example/api"\ntoken = "{SECRET}"\n'
+    write(config, entry)
+    assert resolve_account("lab").calls_per_minute == 60
+    assert resolve_account(LOCAL).calls_per_minute > 1000
+    write(config, f"{entry}calls-per-minute = 600\n")
+    assert resolve_account("lab").calls_per_minute == 600
+    for wrong in ("0", "9", "-1", "60001", "1.5", '"60"', "true"):
+        write(config, f"{entry}calls-per-minute = {wrong}\n")
+        with pytest.raises(ConfigError, match="calls-per-minute"):
+            load_settings()

@@ -27,6 +27,15 @@ def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:
     assert mode(paths.private_dir(tmp_path)) == 0o700
 
 
+@pytest.mark.parametrize("rights", [0o1777, 0o777, 0o1755])
+def test_a_directory_of_all_users_is_left_alone(tmp_path: Path, rights: int) -> None:
+    tmp_path.chmod(rights)
+    with pytest.raises(StorageError, match="open to all users"):
+        paths.private_dir(tmp_path)
+    assert mode(tmp_path) == rights
+    tmp_path.chmod(0o700)
+
+
 def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be used"):

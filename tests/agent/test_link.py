@@ -122,6 +122,32 @@ async def test_garbage_is_skipped_and_counted() -> None:
         assert link.skipped == 5
 
 
+@pytest.mark.parametrize("garbage", ["Segmentation fault", '{"type":"rows","rows":[{"ke'])
+async def test_garbage_in_the_midst_of_messages_is_told_and_loses_nothing(garbage: str) -> None:
+    """It stands where an answer or rows were to come: both are asked of another agent."""
+    heard = Heard()
+    script = toy()
+    branch = 'elif kind == "files"'
+    said = f'elif kind == "qobj":\n        print({garbage!r}, flush=True)\n    {branch}'
+    script[2] = script[2].replace(branch, said)
+    async with linked(script, heard) as link:
+        with pytest.raises(AgentError, match="said what is no message"):
+            await link.ask(model.GetQobj(key="x"))
+        assert (await link.ask(model.Refresh())).account == "lab"
+        assert [state.up for state in heard.states] == [True, False, True]
+        await until(lambda: heard.rows == ["first", "first"])
+
+
+async def test_a_message_that_a_death_tears_is_no_garbage() -> None:
+    heard = Heard()
+    script = toy()
+    tear = "print('{', end='', flush=True); os._exit(1)"
+    script[2] = script[2].replace("os._exit(1)", tear)
+    async with linked(script, heard) as link:
+        with pytest.raises(AgentError, match="ended without a word"):
+            await link.ask(model.GetDetails(key="die"))
+
+
 async def test_a_killed_agent_is_started_again() -> None:
     heard = Heard()
     async with linked(toy(), heard) as link:

@@ -52,5 +52,6 @@ def qtower(service: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Comma
     (config / "token").chmod(0o600)
     (config / "config.toml").write_text(
         f'[accounts.test]\nurl = "{service.url}"\ntoken-file = "{config / "token"}"\n'
+        "calls-per-minute = 6000\n"
     )
     return CommandLine(home)

@@ -122,6 +122,19 @@ def test_wrong_usage_is_exit_code_2(options: tuple[str, ...]) -> None:
     assert qtower("serve", *options).exit_code == 2
 
 
+def test_a_configuration_is_checked_without_a_start(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text('[users.ada]\n[backends.big]\ndevice = "simulator"\n')
+    done = qtower("serve", "--config", str(file), "--check", "--data-dir", str(tmp_path / "data"))
+    said = "The configuration is in order: 1 user, 1 backend, 0 reservations.\n"
+    assert (done.exit_code, done.output) == (0, said)
+    assert not (tmp_path / "data").exists()
+    file.write_text("[users.ada]\nweight = 0\n")
+    wrong = program("serve", "--config", str(file), "--check")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "line 2: users.ada.weight" in wrong.stderr
+
+
 def test_help_shows_what_a_person_needs() -> None:
     output = qtower("serve", "--help").output
     for option in ("--host", "--port", "--data-dir", "--token-file", "--workers"):

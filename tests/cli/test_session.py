@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qtower.cli.connect import Way
 from qtower.cli.session import Session, open_session
 from qtower.config import Account
 from qtower.errors import AccountError, NotFoundError
@@ -15,11 +16,15 @@ from tests.conftest import Endpoint
 from tests.desk.accounts import account_of, bells, provider_of
 
 
+def way(account: Account) -> Way:
+    return Way("test", lambda: account, "", read_only=False, insecure=False)
+
+
 @pytest.fixture
 def account(home: Path, service: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Account:
     """The account that commands of this process use."""
     account = account_of(service)
-    monkeypatch.setattr("qtower.cli.session.connector", lambda name: ("test", lambda: account))
+    monkeypatch.setattr("qtower.cli.session.way_to", lambda name, read_only: way(account))
     monkeypatch.setattr("qtower.cli.session.logs.leave_stdout", lambda file: None)
     return account
 
@@ -53,7 +58,7 @@ def test_a_job_that_is_deleted_elsewhere_is_not_waited_for(
 def test_an_outage_is_said_once_and_waited_for(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = Session(None)
+    session = Session(way(account))
     found: list[list[JobRow]] = []
     looked = threading.Event()
 
@@ -77,7 +82,7 @@ def test_an_outage_is_said_once_and_waited_for(
 
 
 def test_a_refused_login_ends_the_waiting(account: Account) -> None:
-    session = Session(None)
+    session = Session(way(account))
     session._hear(Rows(rows=[JobRow(key="1", status=Status.RUNNING)]))
     session._hear(link(Link.REFUSED, "The token is refused."))
     with pytest.raises(AccountError, match="token is refused"):

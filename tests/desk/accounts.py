@@ -9,9 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qtower.config import Account
+from qtower.config import CALLS_PER_MINUTE, LOCAL_CALLS_PER_MINUTE, Account, Keeping
 from qtower.desk.desk import Desk
-from qtower.model import Connected, Connection, Event, JobRow, Link, Notice, Rows
+from qtower.model import (
+    Connected,
+    Connection,
+    Event,
+    JobRow,
+    Link,
+    Notice,
+    Rows,
+    Sending,
+    UnsentSet,
+)
 from tests.conftest import Endpoint
 
 
@@ -23,6 +33,7 @@ class Ear:
         self.rows: dict[str, JobRow] = {}
         self.links: list[Connection] = []
         self.notices: list[Notice] = []
+        self.sending: list[UnsentSet] = []
         self._heard = threading.Condition()
 
     def __call__(self, event: Event) -> None:
@@ -34,6 +45,8 @@ class Ear:
                     self.rows.pop(key, None)
             elif isinstance(event, Connected):
                 self.links.append(event.connection)
+            elif isinstance(event, Sending):
+                self.sending = event.sets
             else:
                 self.notices.append(event)
             self._heard.notify_all()
@@ -53,15 +66,21 @@ class Ear:
 def account_of(endpoint: Endpoint, *, local: bool = True, token: str | None = None) -> Account:
     """The account on a service of these tests; `local` polls it at the local cadence."""
     return Account(
-        name="test", url=endpoint.url, token=token or endpoint.token, local_service=local
+        name="test",
+        url=endpoint.url,
+        token=token or endpoint.token,
+        local_service=local,
+        calls_per_minute=LOCAL_CALLS_PER_MINUTE if local else CALLS_PER_MINUTE,
     )
 
 
 @contextmanager
-def open_desk(connect: Callable[[], Account], state: Path) -> Iterator[tuple[Desk, Ear]]:
+def open_desk(
+    connect: Callable[[], Account], state: Path, keeping: Keeping | None = None
+) -> Iterator[tuple[Desk, Ear]]:
     """An open desk and its ear."""
     ear = Ear()
-    desk = Desk("test", connect, ear, state_dir=state)
+    desk = Desk("test", connect, ear, state_dir=state, keeping=keeping)
     desk.open()
     try:
         yield desk, ear

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from qtower.config import Account
+from qtower.config import LOCAL_CALLS_PER_MINUTE, Account
 
 API_TOKEN = "the-api-token-0123456789"
 ACCESS_TOKEN = "the-access-token-0123456789"
@@ -69,7 +69,13 @@ class HostileEndpoint(ThreadingHTTPServer):
 
     @property
     def account(self) -> Account:
-        return Account(name="test", url=self.url, token=API_TOKEN, local_service=True)
+        return Account(
+            name="test",
+            url=self.url,
+            token=API_TOKEN,
+            local_service=True,
+            calls_per_minute=LOCAL_CALLS_PER_MINUTE,
+        )
 
     def asked(self, path: str) -> list[Request]:
         """The requests whose path ends so."""

@@ -9,6 +9,8 @@ from typing import Any
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 
+from qtower.desk.intents import Part, PartState
+from qtower.desk.journal import Journal
 from qtower.desk.registry import Registry
 from qtower.desk.submission import SerialExecutor
 from tests.desk.conftest import wait_for_end
@@ -37,6 +39,17 @@ def submit(content: Any, backend: Any, **run_config: Any) -> ManagedJob:
     executor.close()
     managed_job.future.result(30)
     return managed_job
+
+
+def open_parts(journal: Journal) -> list[Part]:
+    """The parts of all sets of which no end is known."""
+    ends = (PartState.OPEN, PartState.BEGUN)
+    return [
+        part
+        for sending in journal.intents.unfinished()
+        for part in journal.intents.parts(sending.intent.set_id)
+        if part.state in ends
+    ]
 
 
 class AdoptingRegistry(Registry):

@@ -15,7 +15,8 @@ import pytest
 from qtower import model
 from qtower.config import Account
 from qtower.desk.desk import Desk
-from qtower.desk.journal import IntentPart, Journal
+from qtower.desk.intents import IntentPart
+from qtower.desk.journal import Journal
 from qtower.errors import AccountError, JobStateError, NetworkError, NotFoundError, SubmissionError
 from qtower.model import Link, Order, Rows, Status
 from tests.conftest import Endpoint, start_service, stop_service
@@ -222,9 +223,10 @@ def test_what_a_dead_process_meant_to_send_has_arrived_or_is_lost(
         .get_backend("ibmq_qasm_simulator")
         .run(bells(2), job_name="sweep_0_", job_tags=["ibmq_jobset_crash_", "t"])
     )
-    monkeypatch.setattr("qtower.desk.journal.process_name", lambda: "1:0.00")
+    monkeypatch.setattr("qtower.desk.intents.process_name", lambda: "1:0.00")
     journal = Journal("test", tmp_path, lambda *_: None)
-    journal.record_intent("crash", "sweep", "ibmq_qasm_simulator", parts)
+    qobjs = [b"{}"] * 2
+    journal.intents.record("crash", "sweep", "ibmq_qasm_simulator", parts, qobjs)
     closed = model.JobRow(key="old/0", set_id="old", index=0, status=Status.INITIALIZING)
     journal.save([closed])
     assert journal.flush(20)
@@ -239,7 +241,16 @@ def test_what_a_dead_process_meant_to_send_has_arrived_or_is_lost(
         assert desk.answer(model.GetError(key="crash/1")).submit_error == lost.error
         assert desk.answer(model.Cancel(key="crash/1")).outcome == "refused"
         assert desk.answer(model.GetDetails(key="crash/1")).note
-        assert journal.open_intents() == []
+        (offer,) = desk.answer(model.GetUnsent()).sets
+        assert (offer.set_id, offer.state, offer.offer) == (
+            "crash",
+            "offered",
+            "1 of 2 jobs reached the server",
+        )
+        assert [notice.title for notice in ear.notices] == ["Unsent jobs"]
+        assert not desk.answer(model.SteerSet(set_id="crash", steer=model.Steer.LEAVE)).sets
+        assert "given up" in ear.rows["crash/1"].error
+        assert ear.sending == []
 
 
 def test_a_damaged_journal_is_a_notice_and_no_more(service: Endpoint, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.desk.accounts import open_desk
 from tests.desk.hostile import (
     ACCESS_TOKEN,
     HostileEndpoint,
+    Mode,
     Reply,
     Request,
     always,
@@ -209,3 +210,76 @@ def test_a_failure_in_the_history_is_made_good(tmp_path: Path) -> None:
         ear.until(lambda: ear.link is Link.LIVE and len(ear.rows) == 1)
         desk.wait_ready(10)
         assert ACCESS_TOKEN not in str(ear.events)
+
+
+def live(modes: list[Mode]) -> Mode:
+    """The first of these modes, which the test takes away."""
+    return lambda request: modes[0](request)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(status=429, headers={"Retry-After": "1"}), "fewer requests. Trying again in 1 s"),
+        (Reply(status=429), "fewer requests. Trying again in 4 s"),
+        (Reply(status=503, headers={"Retry-After": "2"}), "status 503. Trying again in 2 s"),
+        (Reply(status=500), "status 500. Trying again in 1 s"),
+    ],
+)
+def test_an_endpoint_that_was_live_slows_us_down_and_we_recover(
+    reply: Reply, words: str, tmp_path: Path
+) -> None:
+    modes = [jobs([job(1)]), always(reply), jobs([job(1), job(2)])]
+    with (
+        hostile(live(modes)) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, ear),
+    ):
+        desk.wait_ready(20)
+        modes.pop(0)
+        ear.until(lambda: words in ear.links[-1].slowed)
+        slowed = ear.links[-1]
+        assert (slowed.link, slowed.detail) == (Link.LIVE, "")
+        modes.pop(0)
+        ear.until(lambda: not ear.links[-1].slowed and len(ear.rows) == 2)
+        assert (ear.links[-1].confirmed or 0.0) > (slowed.confirmed or 0.0)
+        assert Link.OFFLINE not in {connection.link for connection in ear.links}
+
+
+def test_an_endpoint_that_goes_on_failing_is_offline_in_the_end(tmp_path: Path) -> None:
+    modes = [jobs([job(1)]), always(Reply(status=500)), jobs([job(1)])]
+    with (
+        hostile(live(modes)) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, ear),
+    ):
+        desk.wait_ready(20)
+        modes.pop(0)
+        ear.until(lambda: ear.link is Link.OFFLINE)
+        assert any(connection.slowed for connection in ear.links)
+        assert not ear.links[-1].slowed
+        modes.pop(0)
+        ear.until(lambda: ear.link is Link.LIVE)
+
+
+def test_a_page_of_the_history_that_keeps_failing_is_no_outage(tmp_path: Path) -> None:
+    first = [job(number) for number in reversed(range(50, 100))]
+    broken = [True]
+
+    def mode(request: Request) -> Reply | None:
+        if not is_list(request) or "inq" in request.query:
+            return None
+        if "%22lte%22" in request.query:  # a later page
+            return Reply(status=500) if broken else Reply([job(1)])
+        return Reply([] if "nin" in request.query or "%22gt%22" in request.query else first)
+
+    with (
+        hostile(mode) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, ear),
+    ):
+        ear.until(lambda: ear.links and "reading earlier jobs" in ear.links[-1].slowed)
+        ear.until(lambda: len(server.asked("/Jobs/status/v/1")) > 12)
+        assert {connection.link for connection in ear.links} == {Link.STARTING, Link.LIVE}
+        assert len(ear.rows) == 50
+        broken.clear()
+        desk.wait_ready(60)
+        assert len(ear.rows) == 51
+        ear.until(lambda: not ear.links[-1].slowed)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import random
 import sqlite3
 import stat
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from qtower.desk.journal import IntentPart, Journal
-from qtower.errors import StorageError
+from qtower.config import Keeping
+from qtower.desk.intents import IntentPart, PartState
+from qtower.desk.journal import Journal
 from qtower.model import JobRow, Status, Step
-from qtower.processes import process_lives, process_name
+
+DATA = Path(__file__).parent / "data"
 
 
 class Told(list[tuple[str, str]]):
@@ -55,11 +59,11 @@ def test_two_journals_write_to_one_file(tmp_path: Path) -> None:
     for number in range(50):
         one.save([a_row(f"one-{number}")])
         other.save([a_row(f"other-{number}")])
-        one.record_intent(f"set-{number}", "s", "b", [a_part(0)])
-        other.part_sent(f"set-{number}", 0, "id")
+        one.intents.record(f"set{number}", "s", "b", [a_part(0)], [b"{}"])
+        other.intents.sent(f"set{number}", 0, "id")
     assert one.flush(10) and other.flush(10)
     assert len(one.rows()) == len(other.rows()) == 100
-    assert one.open_intents() == []
+    assert one.intents.unfinished() == []
     assert told == []
 
 
@@ -69,24 +73,6 @@ def test_files_are_private_and_odd_account_names_are_told_apart(tmp_path: Path) 
     files = list(tmp_path.iterdir())
     assert len({file for file in files if file.suffix == ".db"}) == 4
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
-
-
-def test_an_intent_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
-    journal = Journal("lab", tmp_path, Told(), clock=lambda: 7.0)
-    journal.record_intent("s1", "sweep", "sim", [a_part(0), a_part(1), a_part(2)])
-    journal.part_sent("s1", 0, "job-0")
-    journal.part_failed("s1", 1, "too many shots")
-    (left,) = Journal("lab", tmp_path, Told()).open_intents()
-    assert (left.set_id, left.set_name, left.backend, left.at) == ("s1", "sweep", "sim", 7.0)
-    assert left.part == a_part(2)
-    assert process_lives(left.owner)
-    assert left.owner == process_name()
-    number, _, began = process_name().partition(":")
-    assert process_lives(f"{number}:{float(began) + 2:.2f}"), "the clock was set a little"
-    assert not process_lives(f"{number}:{float(began) + 60:.2f}")
-    assert not process_lives(f"{os.getpid()}:1.00")
-    assert not process_lives(f"{number}:inf")
-    assert not process_lives("nonsense")
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\x00" * 400])
@@ -105,7 +91,7 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path, content: bytes) -> None:
 def test_damage_that_is_found_later_leaves_the_work_in_memory(tmp_path: Path) -> None:
     told = Told()
     journal = Journal("lab", tmp_path, told)
-    journal.record_intent("s1", "sweep", "sim", [a_part(0)])
+    journal.intents.record("s1", "sweep", "sim", [a_part(0)], [b"{}"])
     with sqlite3.connect(tmp_path / "journal-lab.db") as vandal:
         vandal.execute("DROP TABLE jobs")
     journal.save([a_row("1")])
@@ -113,8 +99,8 @@ def test_damage_that_is_found_later_leaves_the_work_in_memory(tmp_path: Path) ->
     journal.save([a_row("2")])
     assert journal.flush(5)
     assert [title for title, _ in told] == ["Journal not written"]
-    journal.record_intent("s2", "sweep", "sim", [a_part(0)])
-    assert journal.open_intents()
+    journal.intents.record("s2", "sweep", "sim", [a_part(0)], [b"{}"])
+    assert len(journal.intents.unfinished()) == 2
 
 
 def test_a_directory_that_cannot_be_written_leaves_the_work_in_memory(tmp_path: Path) -> None:
@@ -128,15 +114,92 @@ def test_a_directory_that_cannot_be_written_leaves_the_work_in_memory(tmp_path: 
     assert [title for title, _ in told] == ["Journal not written"]
 
 
-def test_a_journal_of_a_newer_qtower_is_not_touched(tmp_path: Path) -> None:
-    Journal("lab", tmp_path, Told()).flush(5)
+def test_a_journal_of_a_newer_qtower_is_read_and_not_touched(tmp_path: Path) -> None:
+    journal = Journal("lab", tmp_path, Told())
+    journal.save([a_row("1")])
+    assert journal.flush(5)
     with sqlite3.connect(tmp_path / "journal-lab.db") as connection:
+        connection.execute("ALTER TABLE jobs ADD COLUMN mood TEXT")
         connection.execute("PRAGMA user_version = 99")
     told = Told()
-    Journal("lab", tmp_path, told).save([a_row("1")])
+    later = Journal("lab", tmp_path, told)
+    later.save([a_row("2")])
+    assert later.flush(5)
+    assert sorted(row.key for row in later.rows()) == ["1", "2"]
     ((title, text),) = told
     assert title == "Journal not written" and "newer qtower" in text
     assert not list(tmp_path.glob("*.damaged-*"))
+    assert [row.key for row in Journal("lab", tmp_path, Told()).rows()] == ["1"]
+
+
+def test_a_journal_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "journal-lab.db"
+    with sqlite3.connect(file) as connection:
+        connection.executescript((DATA / "journal-1.sql").read_text())
+    connection.close()
+    told = Told()
+    for _ in range(2):
+        journal = Journal("lab", tmp_path, told)
+        rows = {row.key: row for row in journal.rows()}
+        assert list(rows) == ["s1/0", "5f00", "5e00"], "newest first"
+        assert rows["5f00"].tags == ("a", "ü") and rows["5f00"].run_seconds == 2.5
+        assert rows["5e00"].error == "it's bad; Error code: 1000."
+        steps = [Step(name="QUEUED", at=1600000001.0), Step(name="DONE", at=1600000060.0)]
+        assert journal.transitions("5f00") == steps
+        (sending,) = journal.intents.unfinished()
+        assert (sending.intent.set_name, sending.intent.tags, sending.owner) == (
+            *("sweep", ("x",)),
+            "1:1.00",
+        )
+        parts = journal.intents.parts("s1")
+        assert [(part.state, part.job_id) for part in parts] == [
+            (PartState.OPEN, ""),
+            (PartState.SENT, "5f77"),
+        ]
+        assert (parts[1].intent.start_index, parts[1].intent.experiments) == (5, 5)
+    assert told == []
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT row FROM jobs WHERE key = 'odd'").fetchone()
+        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,), "incremental"
+    connection.close()
+
+
+def test_the_newest_rows_come_first_and_all_of_them_come(tmp_path: Path) -> None:
+    journal = Journal("lab", tmp_path, Told())
+    rows = [replace(a_row(f"{number}"), created=number // 3 * 1.0) for number in range(1200)]
+    rows += [a_row("undated")]
+    random.Random(1).shuffle(rows)
+    journal.save(rows)
+    assert journal.flush(10)
+    chunks = list(journal.chunks())
+    dates = [row.created or 0.0 for row in chunks[0]]
+    assert len(dates) == 500 and dates == sorted(dates, reverse=True) and dates[0] == 399.0
+    assert {row.key for chunk in chunks for row in chunk} == {row.key for row in rows}
+
+
+def test_old_jobs_that_ended_are_forgotten_and_the_file_shrinks(tmp_path: Path) -> None:
+    day = 86_400.0
+    rows = [
+        replace(a_row(f"{age:05}", Status.DONE), created=1e9 - age * day / 100, name="n" * 500)
+        for age in range(4000)
+    ]
+    rows.append(replace(a_row("old and live"), created=1.0))
+    keeping = Keeping(jobs=1000)
+    journal = Journal("lab", tmp_path, Told(), keeping=keeping, clock=lambda: 1e9)
+    journal.save(rows)
+    assert journal.flush(10)
+    journal.keep_house()
+    size = (tmp_path / "journal-lab.db").stat().st_size
+    assert sorted(row.key for row in journal.rows()) == [row.key for row in rows[:1000]] + [
+        "old and live"
+    ]
+    assert journal.transitions("00999") and not journal.transitions("01000")
+    keeping = Keeping(jobs=1000, job_days=5)
+    Journal("lab", tmp_path, Told(), keeping=keeping, clock=lambda: 1e9).keep_house()
+    kept = Journal("lab", tmp_path, Told()).rows()
+    assert len(kept) == 502 and min(row.created or 0.0 for row in kept) == 1.0
+    assert (tmp_path / "journal-lab.db").stat().st_size < 0.7 * size
+    assert (tmp_path / "journal-lab.db-wal").stat().st_size == 0
 
 
 def test_a_row_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
@@ -162,25 +225,26 @@ def test_ten_thousand_rows_load_faster_than_they_are_counted_in_python(tmp_path:
     assert loading < 3 * (time.process_time() - start)
 
 
-def test_kept_results_are_checked(tmp_path: Path) -> None:
-    journal = Journal("lab", tmp_path, Told())
-    assert journal.kept_result("job/../1") is None
-    journal.keep_result("job/../1", b'{"results": []}')
-    again = Journal("lab", tmp_path, Told())
-    assert again.kept_result("job/../1") == b'{"results": []}'
-    (file,) = (tmp_path / "results-lab").iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    file.write_bytes(file.read_bytes()[:-3])
-    assert again.kept_result("job/../1") is None
-    assert file.with_name(f"{file.name}.damaged").exists()
-
-
-def test_without_a_directory_results_cannot_be_kept() -> None:
+def test_without_a_directory_the_rows_are_kept_in_memory() -> None:
     journal = Journal("lab", None, Told())
     journal.save([a_row("1")])
     assert journal.flush(5) and journal.rows() == [a_row("1")]
-    with pytest.raises(StorageError):
-        journal.keep_result("1", b"")
+    assert journal.results.obtain("1", lambda: [b"{}"]).problem is not None
+
+
+def test_what_was_sent_is_forgotten_with_its_jobs(tmp_path: Path) -> None:
+    journal = Journal("lab", tmp_path, Told(), keeping=Keeping())
+    for set_id in ("gone", "here", "open"):
+        journal.intents.record(set_id, "s", "b", [a_part(0), a_part(1)], [b"{}", b"{}"])
+        journal.intents.sent(set_id, 0, "id")
+    for set_id in ("gone", "here"):
+        journal.intents.sent(set_id, 1, "id")
+    journal.save([a_row("here/0"), a_row("here/1")])
+    assert journal.flush(5)
+    journal.keep_house()
+    assert journal.intents.sending("gone") is None and journal.intents.parts("gone") == []
+    assert len(journal.intents.parts("here")) == len(journal.intents.parts("open")) == 2
+    assert [each.intent.set_id for each in journal.intents.unfinished()] == ["open"]
 
 
 def test_a_row_that_cannot_be_written_keeps_only_itself_out(tmp_path: Path) -> None:
@@ -193,9 +257,16 @@ def test_a_row_that_cannot_be_written_keeps_only_itself_out(tmp_path: Path) -> N
     assert journal.transitions("1") != []
 
 
-def test_an_intent_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
-    journal = Journal("lab", tmp_path, Told())
-    journal.record_intent("s1", "sweep", "sim", [a_part(0), a_part(1)])
-    with sqlite3.connect(tmp_path / "journal-lab.db") as connection:
-        connection.execute("UPDATE intents SET intent = '{}' WHERE part = 0")
-    assert [intent.part.index for intent in journal.open_intents()] == [1]
+def test_a_failure_is_told_when_the_journal_is_free_again(tmp_path: Path) -> None:
+    """Who listens may wait for another thread that reads the journal."""
+    read: list[object] = []
+
+    def listen(title: str, text: str) -> None:
+        other = threading.Thread(target=lambda: read.append(journal.intents.unfinished()))
+        other.start()
+        other.join(5)
+
+    journal = Journal("test", tmp_path, listen)
+    journal._connection.close()
+    journal.intents.unfinished()
+    assert read == [[]]

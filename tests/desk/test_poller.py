@@ -132,7 +132,7 @@ def test_a_quiet_account_costs_one_request_a_round(
 def test_the_history_is_read_in_pages_whatever_their_size(
     service: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qtower.desk.pages.PAGE", 2)
+    monkeypatch.setattr("qtower.desk.pages.MOST", 2)
     backend = provider_of(service).get_backend("ibmq_qasm_simulator")
     jobs = {backend.run(bells()).job_id() for _ in range(5)}
     with open_desk(lambda: account_of(service, local=False), tmp_path) as (desk, ear):
@@ -216,7 +216,7 @@ def test_a_change_between_two_pages_is_seen(
                 while between:
                     client.job_update_attribute(between[0][0], "name", between.pop(0)[1])
 
-    monkeypatch.setattr("qtower.desk.pages.PAGE", 2)
+    monkeypatch.setattr("qtower.desk.pages.MOST", 2)
     backend = provider.get_backend("ibmq_qasm_simulator")
     jobs = [backend.run(bells()) for _ in range(3)]
     for job in jobs:
@@ -272,7 +272,7 @@ def test_a_fault_at_the_end_of_a_round_is_told_and_the_next_one_comes(
             raise faults.pop()
         return settle_lost_parts(*arguments)
 
-    monkeypatch.setattr("qtower.desk.desk.settle_lost_parts", settle)
+    monkeypatch.setattr("qtower.desk.offers.settle_lost_parts", settle)
     with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
         with pytest.raises(NetworkError, match="A fault of qtower"):
             desk.wait_ready(60)
@@ -345,3 +345,53 @@ def test_a_deleted_job_is_missed_when_the_history_was_read(
     with open_desk(lambda: account_of(service, local=local), tmp_path) as (desk, ear):
         desk.wait_ready(60)
         assert kept in ear.rows and deleted not in ear.rows
+
+
+def test_at_a_restart_no_job_that_has_ended_is_read_again(
+    service: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though all are counted, and what changed meanwhile is read."""
+    monkeypatch.setattr("qtower.desk.pages.MOST", 4)
+    provider = provider_of(service)
+    backend = provider.get_backend("ibmq_qasm_simulator")
+    jobs = [backend.run(bells()) for _ in range(8)]
+    for job in jobs:
+        job.result()
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        ear.until(lambda: {job.job_id() for job in jobs} <= set(ear.rows))
+        known = set(ear.rows)
+    new = backend.run(bells()).job_id()
+    renamed = jobs[0].job_id()
+    provider._api_client.job_update_attribute(renamed, "name", "renamed")
+    read: list[str] = []
+
+    class Watched(CountedPages):
+        def __init__(self, provider: Any) -> None:
+            super().__init__(provider)
+            listed = self._client.list_jobs_statuses
+
+            def note(**options: Any) -> list[dict[str, Any]]:
+                page: list[dict[str, Any]] = listed(**options)
+                read.extend(job["job_id"] for job in page)
+                return page
+
+            monkeypatch.setattr(self._client, "list_jobs_statuses", note)
+
+    monkeypatch.setattr(poller_module, "JobPages", Watched)
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        ear.until(lambda: new in ear.rows and ear.rows[new].status.final)
+        ear.until(lambda: ear.rows[renamed].name == "renamed")
+        assert set(ear.rows) == known | {new}
+        assert len(set(read) - {new, renamed}) <= 4, "the first page shows where to read on"
+
+
+def test_a_person_s_refresh_does_not_wait_for_the_budget(service: Endpoint, tmp_path: Path) -> None:
+    backend = provider_of(service).get_backend("ibmq_qasm_simulator")
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        desk._session.budget.hold(600)
+        job = backend.run(bells()).job_id()
+        desk.answer(model.Refresh())
+        assert job in ear.rows

@@ -10,7 +10,7 @@ from qiskit.providers.ibmq.exceptions import IBMQBackendApiError
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 
 from qtower.desk.circuit_files import load
-from qtower.desk.journal import Journal
+from qtower.desk.kept_results import KeptResults
 from qtower.desk.reports import error_report
 from qtower.desk.results import ResultBook
 from qtower.errors import JobStateError
@@ -21,7 +21,7 @@ from tests.desk.submitting import run, submit, two_registers
 
 def report_of(known: JobRow, managed_job: ManagedJob | None) -> ErrorReport:
     """The report, with results that are kept nowhere."""
-    results = ResultBook(Journal("test", None, lambda title, text: None))
+    results = ResultBook(KeptResults(None))
     return error_report(
         known,
         managed_job,

@@ -20,6 +20,7 @@ from qtower.desk import plain_json
 from qtower.desk.account import log_in
 from qtower.desk.circuit_files import load
 from qtower.desk.journal import Journal
+from qtower.desk.kept_results import KeptResults
 from qtower.desk.results import ResultBook
 from qtower.errors import JobStateError, NetworkError, NotFoundError, QtowerError, StorageError
 from qtower.model import GetCounts, GetMemory, SaveResult
@@ -61,7 +62,7 @@ def out_of_reach() -> ManagedJob:
 
 @pytest.fixture
 def book(journal: Journal) -> ResultBook:
-    return ResultBook(journal)
+    return ResultBook(journal.results)
 
 
 def test_the_head_names_the_experiments(book: ResultBook, done: ManagedJob) -> None:
@@ -163,12 +164,12 @@ def test_a_result_that_was_read_needs_no_service_any_more(tmp_path: Path) -> Non
         simulator = provider.get_backend("ibmq_qasm_simulator")
         read = run([two_registers()], simulator, shots=50, memory=True)
         unread = run([two_registers()], simulator, shots=50)
-        first = ResultBook(journal).head("key", *of(read))
+        first = ResultBook(journal.results).head("key", *of(read))
     finally:
         stop_service(endpoint)
 
     job_id = read.job.job_id()
-    again = ResultBook(Journal("test", state, lambda title, text: None))
+    again = ResultBook(Journal("test", state, lambda title, text: None).results)
     head = again.head("key", job_id, out_of_reach)
     assert (first.source, head.source) == ("endpoint", "kept")
     assert head.experiments == first.experiments and head.date == first.date
@@ -181,15 +182,10 @@ def test_a_result_that_was_read_needs_no_service_any_more(tmp_path: Path) -> Non
     assert isinstance(caught.value, NetworkError)
 
 
-def test_results_stay_readable_when_they_cannot_be_kept(done: ManagedJob) -> None:
-    class FullDisk:
-        def keep_result(self, job_id: str, raw: bytes) -> None:
-            raise StorageError("The disk is full.")
-
-        def kept_result(self, job_id: str) -> bytes | None:
-            return None
-
-    book = ResultBook(FullDisk())
+def test_results_stay_readable_when_they_cannot_be_kept(done: ManagedJob, tmp_path: Path) -> None:
+    blocked = tmp_path / "results"
+    blocked.write_text("no folder")
+    book = ResultBook(KeptResults(blocked))
     assert book.head("key", *of(done)).success
     assert book.counts(GetCounts(key="key", experiment=0), *of(done)).total == 500
 
@@ -255,8 +251,8 @@ def test_a_path_in_the_home_directory(book: ResultBook, done: ManagedJob, home: 
 def kept(journal: Journal, **experiment: Any) -> ResultBook:
     """A book with one kept result of one experiment."""
     document = {"results": [{"shots": 2, "success": True, **experiment}], "success": True}
-    journal.keep_result("odd", plain_json.encode(document))
-    return ResultBook(journal)
+    journal.results.obtain("odd", lambda: [plain_json.encode(document)])
+    return ResultBook(journal.results)
 
 
 def test_measured_points_are_memory_without_counts(journal: Journal) -> None:
@@ -308,8 +304,8 @@ def test_a_job_holds_no_result_that_is_kept(book: ResultBook, done: ManagedJob) 
 
 def test_a_damaged_copy_is_read_again_from_the_endpoint(tmp_path: Path, done: ManagedJob) -> None:
     journal = Journal("test", tmp_path, lambda title, text: None)
-    ResultBook(journal).head("key", *of(done))
+    ResultBook(journal.results).head("key", *of(done))
     (file,) = (tmp_path / "results-test").iterdir()
     file.write_bytes(file.read_bytes()[:-3])
-    assert ResultBook(journal).head("key", *of(done)).source == "endpoint"
-    assert ResultBook(journal).head("key", done.job.job_id(), out_of_reach).source == "kept"
+    assert ResultBook(journal.results).head("key", *of(done)).source == "endpoint"
+    assert ResultBook(journal.results).head("key", done.job.job_id(), out_of_reach).source == "kept"

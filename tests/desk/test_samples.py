@@ -30,7 +30,7 @@ def jobs(simulator: Any) -> Iterator[dict[str, Any]]:
     """The managed jobs of one submission of the samples, by their rows' labels."""
     registry = AdoptingRegistry(retrieve=lambda job_id: None)
     journal = Journal("samples", None, lambda title, text: None)
-    submission = Submission(registry, journal, announce=lambda changes: None)
+    submission = Submission(registry, journal.intents, announce=lambda changes: None)
     sent = submission.send(samples.prepared(simulator), simulator)
     managed = registry.adopted[sent.set_id]
     labels = [registry.row(key).label for key in sent.keys]

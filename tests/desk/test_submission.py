@@ -19,7 +19,7 @@ from qtower.desk.submission import SerialExecutor, Submission
 from qtower.errors import StorageError, SubmissionError
 from qtower.model import JobRow, Order, Status, Submitted
 from tests.desk.conftest import CIRCUITS, wait_for_end, wait_until
-from tests.desk.submitting import AdoptingRegistry
+from tests.desk.submitting import AdoptingRegistry, open_parts
 
 BELL = str(CIRCUITS / "bell.qasm")
 
@@ -31,7 +31,7 @@ class Desk:
         self.registry = AdoptingRegistry(retrieve=lambda job_id: None)
         self.announced: list[Changes] = []
         self.submission = Submission(
-            self.registry, journal, lambda: 1000.0, announce=self.announced.append
+            self.registry, journal.intents, lambda: 1000.0, announce=self.announced.append
         )
 
     def job_set(self, sent: Submitted) -> Any:
@@ -58,7 +58,7 @@ def test_a_set_is_sent_in_order_and_found_by_the_job_manager(
 
     job_set = desk.job_set(sent)
     assert wait_for_end(job_set.managed_jobs()) == ["DONE"] * 3
-    wait_until(lambda: journal.open_intents() == [])
+    wait_until(lambda: open_parts(journal) == [])
 
     # The real set works as one that IBMQJobManager made.
     assert sum(job_set.results().get_counts(2).values()) == 100
@@ -96,7 +96,7 @@ def test_the_journal_has_the_intent_before_the_first_request(
     go = threading.Event()
 
     def watch(*_: Any, **__: Any) -> Any:
-        seen.append(len(journal.open_intents()))
+        seen.append(len(open_parts(journal)))
         go.wait(20)
         raise RuntimeError("not sent")
 
@@ -105,12 +105,13 @@ def test_the_journal_has_the_intent_before_the_first_request(
     sent = desk.submission.send(prepare(simulator), simulator)
     # It returned while the first request is still under way.
     wait_until(lambda: seen == [3])
-    intents = journal.open_intents()
-    assert [intent.part.index for intent in intents] == [0, 1, 2]
-    assert {intent.set_id for intent in intents} == {sent.set_id}
+    parts = open_parts(journal)
+    assert [part.intent.index for part in parts] == [0, 1, 2]
+    assert [each.intent.set_id for each in journal.intents.unfinished()] == [sent.set_id]
+    assert all(journal.intents.qobjs.has(sent.set_id, index) for index in range(3))
     go.set()
     wait_until(lambda: desk.statuses() == [Status.SUBMIT_FAILED] * 3)
-    wait_until(lambda: journal.open_intents() == [])
+    wait_until(lambda: open_parts(journal) == [])
 
 
 def test_a_part_that_is_refused_says_why_and_the_others_go_on(
@@ -132,7 +133,7 @@ def test_a_part_that_is_refused_says_why_and_the_others_go_on(
     row = desk.registry.row(sent.keys[1])
     assert "the backend is\nfull" in row.error
     assert row.job_id == "" and row.since == 1000.0
-    wait_until(lambda: journal.open_intents() == [])
+    wait_until(lambda: open_parts(journal) == [])
 
 
 class SubmissionRefusedError(Exception):
@@ -160,7 +161,7 @@ def test_what_a_sweep_saw_first_is_not_overwritten(
     sent = desk.submission.send(prepare(simulator, count=1), simulator)
     managed_jobs = desk.job_set(sent).managed_jobs()
     wait_for_end(managed_jobs)
-    wait_until(lambda: journal.open_intents() == [])
+    wait_until(lambda: open_parts(journal) == [])
     assert desk.registry.row(sent.keys[0]).status is Status.RUNNING
 
 
@@ -168,7 +169,7 @@ def test_a_plan_with_problems_is_not_sent(simulator: Any, journal: Journal) -> N
     desk = Desk(journal)
     with pytest.raises(SubmissionError, match="No file is chosen"):
         desk.submission.send(plan(Order(files=[]), simulator), simulator)
-    assert desk.registry.rows() == [] and journal.open_intents() == []
+    assert desk.registry.rows() == [] and open_parts(journal) == []
 
 
 def test_nothing_is_sent_if_the_intent_cannot_be_written(
@@ -178,7 +179,7 @@ def test_nothing_is_sent_if_the_intent_cannot_be_written(
         raise StorageError("The disk is full.")
 
     monkeypatch.setattr(simulator, "run", lambda *_, **__: pytest.fail("it was sent"))
-    desk = Desk(SimpleNamespace(record_intent=full))
+    desk = Desk(SimpleNamespace(intents=SimpleNamespace(record=full)))
     with pytest.raises(StorageError, match="disk is full"):
         desk.submission.send(prepare(simulator), simulator)
     assert desk.registry.rows() == []
@@ -207,7 +208,7 @@ def test_a_set_is_let_go_once_all_its_jobs_have_ended(
     sent = desk.submission.send(prepare(simulator), simulator)
     managed_jobs = desk.job_set(sent).managed_jobs()
     wait_for_end(managed_jobs)
-    wait_until(lambda: journal.open_intents() == [])
+    wait_until(lambda: open_parts(journal) == [])
     assert [managed.job._qobj for managed in managed_jobs] == [None] * 3
     first, *others = [managed.job.job_id() for managed in managed_jobs]
     (page,) = JobPages(provider).by_id([first])
@@ -235,7 +236,7 @@ class SweptRegistry(AdoptingRegistry):
 @pytest.mark.parametrize("sent", [True, False])
 def test_a_sweep_between_two_looks_makes_no_twin(sent: bool, journal: Journal) -> None:
     registry = SweptRegistry(retrieve=lambda job_id: None)
-    submission = Submission(registry, journal, lambda: 1.0, announce=lambda changes: None)
+    submission = Submission(registry, journal.intents, lambda: 1.0, announce=lambda changes: None)
     row = JobRow(key="s1/0", set_id="s1", index=0, status=Status.INITIALIZING)
     registry.put([row])
     document = {"job_id": "real", "status": "RUNNING", "name": "n_0_", "tags": ["ibmq_jobset_s1_"]}

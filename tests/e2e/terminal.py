@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,13 @@ KEYS = {
     "ctrl+p": "\x10",
     "ctrl+r": "\x12",
     "ctrl+s": "\x13",
+    "ctrl+z": "\x1a",
 }
+
+
+_MODE = re.compile(rb"\x1b\[\?([0-9;]+)([hl])|\x1b\[([<>])[0-9]*u")
+_KITTY_KEYS = -1
+_AT_FIRST = frozenset({7, 25})  # lines wrap, and there is a cursor
 
 
 class Terminal:
@@ -41,6 +48,8 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.written = 0  # bytes the program has sent
+        self._modes = set(_AT_FIRST)
+        self._tail = b""
         self.process = pexpect.spawn(
             command[0],
             list(command[1:]),
@@ -66,6 +75,12 @@ class Terminal:
         """What stands on the screen now."""
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    @property
+    def clean(self) -> bool:
+        """Whether no mode is set that a terminal does not have at first: no mouse, no other
+        screen, no bracketed paste, and the cursor is shown."""
+        return self._modes == _AT_FIRST
+
     def press(self, *keys: str) -> None:
         """Sends keys by name ("enter", "ctrl+r"), or text as it is."""
         for key in keys:
@@ -85,7 +100,21 @@ class Terminal:
                 return False
             self.written += len(data)
             self._stream.feed(data)
+            self._follow_modes(data)
         return True
+
+    def _follow_modes(self, data: bytes) -> None:
+        seen = self._tail + data
+        end = 0
+        for found in _MODE.finditer(seen):
+            end = found.end()
+            numbers, switch, stack = found.groups()
+            changed = {int(each) for each in numbers.split(b";")} if numbers else {_KITTY_KEYS}
+            if switch == b"h" or stack == b">":
+                self._modes |= changed
+            else:
+                self._modes -= changed
+        self._tail = seen[max(end, len(seen) - 16) :]
 
     def wait_for(
         self, condition: str | Callable[[str], bool], seconds: float = 60, why: str = ""

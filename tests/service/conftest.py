@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import Endpoint
 from tests.service.postgres import Server, running_server
 from tests.service.raw import Api
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 
 @pytest.fixture
@@ -18,6 +22,31 @@ def api(service: Endpoint) -> Iterator[Api]:
     user = Api(service.url, service.token)
     yield user
     user.close()
+
+
+@pytest.fixture(scope="module")
+def provider(service: Endpoint) -> Any:
+    """The real client, signed in at the shared service."""
+    from qiskit.providers.ibmq.ibmqfactory import IBMQFactory  # takes seconds; few tests need it
+
+    return IBMQFactory().enable_account(service.token, service.url)
+
+
+@pytest.fixture(scope="module")
+def simulator(provider: Any) -> Any:
+    return provider.get_backend("ibmq_qasm_simulator")
+
+
+@pytest.fixture(scope="session")
+def bell() -> QuantumCircuit:
+    """A Bell pair, measured."""
+    from qiskit import QuantumCircuit
+
+    circuit = QuantumCircuit(2, name="bell")
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return circuit
 
 
 @pytest.fixture(scope="session")

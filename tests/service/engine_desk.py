@@ -14,8 +14,8 @@ from qiskit import QuantumCircuit, assemble
 
 from qtower.service import payloads
 from qtower.service.engines import Engine
+from qtower.service.orders import Outcome
 from qtower.service.payloads import Payloads
-from qtower.service.worker import Outcome
 
 SIMULATOR = "ibmq_qasm_simulator"
 PATIENCE = 30.0  # seconds: a machine may be slow, and no test depends on how slow

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from qiskit import QuantumCircuit, transpile
+from qiskit import transpile
 from qiskit.providers.ibmq.api.exceptions import RequestsApiError
 from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
 from qiskit.providers.ibmq.job.exceptions import (
@@ -23,25 +23,6 @@ from tests.conftest import Endpoint
 from tests.service.raw import Api, failing_qobj, long_qobj
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def provider(service: Endpoint) -> Any:
-    return IBMQFactory().enable_account(service.token, service.url)
-
-
-@pytest.fixture(scope="module")
-def simulator(provider: Any) -> Any:
-    return provider.get_backend("ibmq_qasm_simulator")
-
-
-@pytest.fixture(scope="module")
-def bell() -> Any:
-    circuit = QuantumCircuit(2, name="bell")
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure_all()
-    return circuit
 
 
 def run(backend: Any, qobj: dict[str, Any], **options: Any) -> Any:

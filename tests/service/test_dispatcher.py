@@ -16,7 +16,8 @@ from qtower.service import payloads as payload_files
 from qtower.service import statuses
 from qtower.service.devices import load_devices
 from qtower.service.dispatcher import Dispatcher
-from qtower.service.engine import LocalEngine, Outcome
+from qtower.service.engine import LocalEngine
+from qtower.service.orders import Outcome
 from qtower.service.payloads import Payloads
 from qtower.service.records import NewJob, Owner, StoredJob
 from qtower.service.store import Store

@@ -7,19 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from qiskit import assemble
 
-from qtower.service import payloads
+from qtower.service import crew, payloads
+from qtower.service.children import Child, Run
 from qtower.service.engine import LocalEngine
 from qtower.service.limits import Limits
+from qtower.service.orders import Order, Outcome
 from qtower.service.payloads import Payloads
 from tests.service.engine_desk import PATIENCE, SIMULATOR, Desk, bad, bell, endless, large, until
 
@@ -149,6 +153,20 @@ def test_an_idle_child_that_dies_is_replaced(desk: Desk, before: set[int]) -> No
     assert desk.start(bell()).outcome().kind == "completed"
 
 
+def test_an_idle_child_that_hangs_is_replaced_and_its_job_goes_to_another(
+    desk: Desk, before: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.start(bell()).outcome()
+    idle = children() - before
+    for child in idle:
+        os.kill(child, signal.SIGSTOP)
+    monkeypatch.setattr(crew, "_TAKE_UP_SECONDS", 0.2)
+    job = desk.start(bell())
+    until(lambda: not idle & children(), "the child that hangs is ended")
+    monkeypatch.undo()
+    assert job.outcome().kind == "completed"
+
+
 def test_ctrl_c_and_a_closed_terminal_do_not_reach_the_children(
     desk: Desk, before: set[int]
 ) -> None:
@@ -253,6 +271,67 @@ def test_a_simulator_that_cannot_start_fails_the_job_and_does_not_try_for_ever(
     finally:
         engine.close()
     assert (tmp_path / "starts").read_text().count("started") <= 4
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *('{"type":"news"}', "no JSON", '{"type":"running","at":1.0}', "\\377"),
+        '{"type":"outcome","kind":"completed"}',
+    ],
+)
+def test_a_child_that_talks_nonsense_ends_and_not_the_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str
+) -> None:
+    strange = tmp_path / "python"
+    talk = f"""printf '{{"type":"ready"}}\\n{said}\\n'"""
+    strange.write_text(f"#!/bin/sh\n{talk}\ntouch {tmp_path}/said\nexec sleep 600\n")
+    strange.chmod(0o755)
+    python = sys.executable
+    monkeypatch.setattr(sys, "executable", str(strange))
+    engine = LocalEngine(workers=1)
+    try:
+        until((tmp_path / "said").exists, "it talked")
+        monkeypatch.setattr(sys, "executable", python)
+        assert Desk(engine, Payloads(tmp_path)).start(bell()).outcome().kind == "completed"
+    finally:
+        engine.close()
+
+
+def test_a_report_in_many_pieces_is_read_once(before: set[int]) -> None:
+    bell_read, bell_write = os.pipe()
+    read, write = os.pipe()
+    message = "x" * 3_000_000
+    line = msgspec.json.encode(Outcome(kind="failed", message=message)) + b"\n"
+    heard: list[Outcome] = []
+    order = Order(job_id="1", device=SIMULATOR, qobj_file="", result_file="/nonexistent/result")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        child = Child(process)
+        child.reports = os.fdopen(read, "rb", buffering=0)
+        child.run = Run("1", order, lambda at: None, heard.append)
+        some = crew.Crew(1, bell_read)
+        writer = threading.Thread(target=os.write, args=(write, line))
+        writer.start()
+        while not heard:
+            some._listen(child)
+        writer.join()
+    assert heard[0].message == message
+    for descriptor in (bell_read, bell_write, write):
+        os.close(descriptor)
+    child.reports.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_stopped_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(some: crew.Crew) -> bool:
+        raise AssertionError("a mistake")
+
+    monkeypatch.setattr(crew.Crew, "work", fail)
+    engine = LocalEngine(workers=1)
+    until(lambda: engine.trouble is not None, "it is noticed")
+    assert "must be started again" in str(engine.trouble)
+    engine.close()
+    assert engine.trouble is None
 
 
 def test_no_process_to_be_had_fails_all_that_wait(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qtower.service import statuses
-from qtower.service.conditions import FilterError
+from qtower.service.fields import FilterError
 from qtower.service.filters import parse_listing, read_earlier_than
 from qtower.service.records import NewJob, Owner
 from qtower.service.store import Store
@@ -130,7 +130,7 @@ def test_order_limit_skip_and_fields(store: Store) -> None:
     assert found(store, {}, order="name DESC") == "bac"
     assert found(store, {}, limit=1, skip=1) == "b"
     assert found(store, {}, limit=0) == "abc"
-    assert parse_listing('{"limit": 100000}').limit == 50
+    assert parse_listing('{"limit": 100000}').limit == 500
     assert parse_listing('{"fields": {"id": true, "name": false}}').fields == frozenset({"id"})
     assert parse_listing('{"fields": ["id"]}').fields == frozenset({"id"})
     assert parse_listing(None).limit == 50
@@ -171,11 +171,37 @@ def test_order_limit_skip_and_fields(store: Store) -> None:
         '{"where": {"or": [5]}}',
         '{"where": ' + '{"and": [' * 30 + "{}" + "]}" * 30 + "}",
         '{"where": {"id": {"inq": [' + ",".join(["1"] * 3_000) + "]}}}",
+        '{"where": {"or": [' + ",".join(['{"name": "a"}'] * 2_000) + "]}}",
+        '{"where": {"and": [' + ",".join(['{"tags": "a"}'] * 2_000) + "]}}",
+        '{"where": {"or": [' + ",".join(["{}"] * 2_000) + "]}}",
     ],
 )
 def test_what_is_no_filter_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(FilterError, match=r"^[A-Z\"].* .*[^.]$"):
         parse_listing(text)
+
+
+def _nested(depth: int, branches: list[Any]) -> dict[str, Any]:
+    where: dict[str, Any] = {"and": branches}
+    for level in range(depth):
+        where = {("or", "and")[level % 2]: [where, {"name": {"nin": [None, "x"]}}]}
+    return where
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"or": [{"name": {"nin": [None, str(n)]}} for n in range(199)]},
+        {"and": [{"tags": {"neq": str(n)}} for n in range(199)]},
+        {"and": [{"tags": str(n)} for n in range(399)]},
+        {"or": [{"tags": {"regexp": f"x{n}"}} for n in range(199)]},
+        {"name": {"inq": [str(n) for n in range(2_000)]}},
+        {"or": [{"id": {"inq": [str(n) for n in range(10)]}} for _ in range(199)]},
+        _nested(18, [{"name": {"neq": str(n)}} for n in range(150)]),
+    ],
+)
+def test_the_largest_filters_are_answered(store: Store, where: Any) -> None:
+    assert set(found(store, where)) <= set("abc")
 
 
 _VALUES = st.recursive(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 
 from qtower.service.groupcommit import GroupCommit
 
@@ -133,6 +133,29 @@ def test_a_database_that_does_not_open_keeps_nobody_waiting(numbers: Numbers) ->
     for _ in range(3):
         with pytest.raises(OperationalError), commits.writing():
             pass
+
+
+def test_a_database_that_is_long_in_opening_keeps_nobody_waiting_for_ever(numbers: Numbers) -> None:
+    opening, goes_on = threading.Event(), threading.Event()
+
+    @contextmanager
+    def slow() -> Iterator[Connection]:
+        opening.set()
+        assert goes_on.wait(30)
+        with numbers.begin() as connection:
+            yield connection
+
+    commits = GroupCommit(slow, patience=0.05)
+    first = threading.Thread(target=lambda: all_at_once(commits, []))
+    first.start()
+    assert opening.wait(30)
+    with pytest.raises(TimeoutError, match="busy"), commits.writing():
+        pass
+    goes_on.set()
+    first.join(30)
+    with commits.writing() as connection:
+        insert(connection, 5)
+    assert numbers.stored() == [-1, 5]
 
 
 def test_nothing_is_seen_before_it_is_on_disk(numbers: Numbers) -> None:

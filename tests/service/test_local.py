@@ -24,6 +24,7 @@ import pytest
 from qtower import paths
 from qtower.errors import ServiceError
 from qtower.service import local
+from qtower.service.report import read_report
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -69,7 +70,7 @@ def nothing_left(home: Path) -> Iterator[None]:
 
 def test_nothing_runs_at_first_and_asking_starts_nothing() -> None:
     assert local.status() is None
-    assert local.silent_process() is None
+    assert local.running() is None
     assert local.stop() is False
     assert not (paths.runtime_dir() / "service.json").exists()
     assert not local.log_file().exists()
@@ -150,7 +151,7 @@ def test_a_killed_one_is_replaced_and_its_children_are_gone() -> None:
 def test_a_record_of_a_process_id_that_was_reused_is_not_believed() -> None:
     write_record(url="http://127.0.0.1:9/api")  # this very process, but begun long ago
     assert local.status() is None
-    assert local.silent_process() is None
+    assert local.running() is None
     assert local.stop() is False  # and above all: did not end this process
 
 
@@ -185,7 +186,10 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours() -> None:
             url=f"http://127.0.0.1:{server.server_port}/api",
         )
         assert local.status() is None
-        assert local.silent_process() == sleeper.pid
+        note = local.running()
+        assert note is not None
+        assert note.pid == sleeper.pid
+        assert read_report(note, paths.data_dir()) is None
         with pytest.raises(ServiceError, match="does not answer") as refused:
             local.ensure_running(timeout=0.5)
         assert str(local.log_file()) in refused.value.next_step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -81,6 +82,20 @@ def test_health_says_that_the_database_is_gone(own: Endpoint) -> None:
     assert answer.status_code == 503
     assert answer.json()["status"] == "failing"
     assert "database" in answer.json()["reason"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_health_says_that_the_file_of_the_database_went(own: Endpoint, replaced: bool) -> None:
+    """All connections still work, on a file that nobody will find at the next start."""
+    file = own.data_dir / "data" / "jobs.sqlite"
+    file.rename(file.with_suffix(".away"))
+    if replaced:
+        shutil.copy(file.with_suffix(".away"), file)
+    answer = httpx.get(root(own) + "/health")
+    assert answer.status_code == 503
+    assert "file was removed or replaced" in answer.json()["reason"]
+    file.with_suffix(".away").replace(file)
+    assert httpx.get(root(own) + "/health").status_code == 200
 
 
 def test_status_tells_the_one_user_what_the_service_does(own: Endpoint) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -84,3 +85,14 @@ def test_remove_takes_both_files_and_minds_neither_missing(store: Payloads) -> N
     store.remove(JOB)
     assert not store.qobj_file(JOB).exists()
     assert not store.result_file(JOB).exists()
+
+
+def test_a_disk_is_full_when_less_than_a_megabyte_is_left(
+    store: Payloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not store.full
+    real = os.statvfs(store.qobj_file(JOB).parent)
+    # Root may have more: what counts is what is left for this user.
+    left = os.statvfs_result((*real[:4], 999_999 // real.f_frsize, *real[5:]))
+    monkeypatch.setattr("os.statvfs", lambda _: left)
+    assert store.full

@@ -21,8 +21,8 @@ from qiskit.result import Result
 
 from qtower.service import payloads
 from qtower.service.devices import load_device
+from qtower.service.orders import Outcome
 from qtower.service.simulation import Simulation
-from qtower.service.worker import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -7,21 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit import assemble, pulse
-from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
 from qiskit.providers.ibmq.job.exceptions import IBMQJobFailureError
 from qiskit.providers.ibmq.managed import IBMQJobManager
 from qiskit.providers.jobstatus import JobStatus
 
-from tests.conftest import Endpoint
-
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 pytest.importorskip("qiskit_dynamics", reason="the extra `pulse` is not installed")
-
-
-@pytest.fixture(scope="module")
-def provider(service: Endpoint) -> Any:
-    return IBMQFactory().enable_account(service.token, service.url)
 
 
 @pytest.fixture(scope="module")

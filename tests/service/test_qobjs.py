@@ -145,3 +145,20 @@ def test_what_is_not_even_json(simulator: Device) -> None:
 def test_a_qobj_without_a_type(simulator: Device) -> None:
     assert refusal(qobj(type=None), simulator)[1] == 8033
     assert refusal(qobj(type="OTHER"), simulator)[1] == 8033
+
+
+def test_circuits_with_pulses_of_their_own_are_refused_rather_than_run_without(
+    armonk: Device,
+) -> None:
+    gates = {"gates": [{"name": "x", "qubits": [0], "params": [], "instructions": []}]}
+    size = {"n_qubits": 1, "memory_slots": 1}
+    everywhere = qobj(config={"shots": 10, "calibrations": gates, **size})
+    in_one = qobj(config={"shots": 10, **size})
+    in_one["experiments"][0] |= {"config": {**size, "calibrations": gates}}
+    for document in (everywhere, in_one):
+        message, code = refusal(document, armonk)
+        assert code == 8011
+        assert "for the gate x on qubits [0]" in message
+    none = qobj(config={"shots": 10, "calibrations": {"gates": []}, **size})
+    none["experiments"][0]["config"] = size
+    assert check(none, armonk).kind == "QASM"

@@ -50,6 +50,14 @@ def test_two_projects_may_share_a_time() -> None:
     assert not held.runnable(ADA, LIMA, 220)
 
 
+def test_who_looks_after_the_service_learns_until_when() -> None:
+    held = reservations(
+        reserve("lab/physics/main", 100, 200), reserve("lab/chemistry/main", 150, 250)
+    )
+    assert [held.held_until(LIMA, now) for now in (99, 100, 160, 249)] == [None, 200, 250, 250]
+    assert held.held_until(BOGOTA, 160) is None
+
+
 def test_the_line_learns_when_to_look_again() -> None:
     held = reservations(
         reserve("lab/physics/main", 100, 200), reserve("lab/physics/main", 300, 400, BOGOTA)

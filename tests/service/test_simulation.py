@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,8 +25,8 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, amplitude_damping_error
 
 from qtower.service import payloads
 from qtower.service.devices import load_device
+from qtower.service.orders import Outcome
 from qtower.service.simulation import Simulation
-from qtower.service.worker import Outcome
 
 JOB = "0123456789abcdef01234567"
 SIMULATOR = "ibmq_qasm_simulator"
@@ -411,3 +414,62 @@ def test_any_fake_device_of_qiskit(run: Run, device: str) -> None:
     outcome, result = run(circuit, f"my_{device}", {"device": device}, shots=2000)
     assert outcome.kind == "completed", outcome.message
     assert share_of_ones(result["results"][0]) == pytest.approx(0.5, abs=0.1)
+
+
+def fail_to_store(monkeypatch: pytest.MonkeyPatch, number: int, times: int) -> None:
+    """The disk refuses the result so many times, once the qobj is on it."""
+    real, count = os.fsync, itertools.count(1)
+    of_qobj = 2  # the file and its directory
+
+    def fsync(descriptor: int) -> None:
+        if of_qobj < next(count) <= of_qobj + times:
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    monkeypatch.setattr(payloads, "ROOM_SECONDS", 0.01)
+
+
+def test_on_a_full_disk_a_job_waits_and_does_not_fail(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail_to_store(monkeypatch, errno.ENOSPC, times=2)
+    outcome, result = run(bell(), shots=10)
+    assert outcome.kind == "completed"
+    assert sum(Result.from_dict(result).get_counts().values()) == 10
+    assert caplog.text.count("no room for a result: No space left on device") == 2
+
+
+def test_what_else_a_disk_refuses_fails_the_job(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_to_store(monkeypatch, errno.EIO, times=1)
+    outcome, _ = run(bell(), shots=10)
+    assert (outcome.kind, outcome.code) == ("failed", 5203)
+    assert "Input/output error" in outcome.message
+
+
+# -- what takes too long -------------------------------------------------------------------------
+
+
+def wide(qubits: int) -> QuantumCircuit:
+    circuit = QuantumCircuit(qubits, qubits)
+    circuit.sx(range(qubits))
+    circuit.measure(range(qubits), range(qubits))
+    return circuit
+
+
+def test_noisy_circuits_that_would_take_for_ever_are_refused_with_an_estimate(run: Run) -> None:
+    outcome, _ = run([wide(3), wide(27)], "ibmq_montreal", shots=8192)
+    assert (outcome.kind, outcome.code) == ("failed", 8031)
+    assert "up to 27 qubits and 8192 shots would take about 7 days" in outcome.message
+    assert "a job may run for 24 hours" in outcome.message
+
+
+def test_only_what_a_circuit_uses_and_how_it_is_simulated_counts(run: Run) -> None:
+    narrow = QuantumCircuit(27, 2)
+    narrow.sx([3, 25])
+    narrow.measure([3, 25], [0, 1])
+    assert run(narrow, "ibmq_montreal", shots=8192)[0].kind == "completed"
+    by_mps = run(wide(27), "ibmq_montreal", shots=20, method="matrix_product_state")
+    assert by_mps[0].kind == "completed"
+    quiet = run(wide(20), "ibmq_montreal", {"noise": False}, shots=8192)
+    assert quiet[0].kind == "completed"

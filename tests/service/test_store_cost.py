@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from qtower.service import statuses
-from qtower.service.conditions import FilterError
+from qtower.service.fields import FilterError
 from qtower.service.filters import Listing, parse_listing
 from qtower.service.records import NewJob, Owner
 from qtower.service.schema import jobs
@@ -68,6 +68,9 @@ def stores(
         '{"creationDate": {"lte": "2000-01-01T00:00:00Z"}}',
         f'{{"status": {ACTIVE}, "creationDate": {{"lte": "2999-01-01T00:00:00Z"}}}}',
         '{"status": {"regexp": "^ERROR"}}',
+        '{"status": "RUNNING", "creationDate": {"lte": "2999-01-01T00:00:00Z"}}',
+        '{"status": {"inq": ["CANCELLED", "ERROR_RUNNING_JOB"]}}',
+        f'{{"and": [{{"or": [{{"status": {ACTIVE}}}]}}, {{"backend.name": "ibmq_lima"}}]}}',
         '{"name": {"regexp": "^job"}}',
         '{"tags": "rare"}',
         '{"tags": {"inq": ["rare"]}, "id": {"nin": ["x"]}}',
@@ -82,6 +85,23 @@ def test_a_page_costs_the_same_however_many_jobs_are_stored(
     few, many = (_cost(store, listing, monkeypatch) for store in (stores.few, stores.many))
     assert few > 0
     assert many < 1.5 * few + (500 if _on_sqlite(stores.few) else 100)
+
+
+def test_a_page_of_live_jobs_costs_the_same_however_many_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = parse_listing(f'{{"where": {{"status": {ACTIVE}}}}}')
+    costs = []
+    for count in (100, 5_000):
+        place = tmp_path / f"{count}.sqlite"
+        store = Store(place)
+        template = store.create(NEW)
+        assert template is not None
+        _copy(place, template.id, count).dispose()
+        costs.append(_cost(store, listing, monkeypatch))
+        assert len(store.jobs(OWNER, listing)) == 50
+        store.close()
+    assert costs[1] < 1.1 * costs[0]
 
 
 def test_a_listing_that_takes_too_long_is_broken_off_in_a_sentence(
@@ -150,10 +170,24 @@ def _fill(store: Store, place: Path | str, count: int) -> None:
     for job in unfinished[:3]:
         assert job is not None
         store.retag(job.id, ["rare"])
+    engine = _copy(place, template.id, count)
+    with engine.begin() as connection:
+        copies = (
+            f"SELECT 'common', id FROM jobs WHERE status = 'COMPLETED' AND id <> '{template.id}'"
+        )
+        connection.execute(text(f"INSERT INTO job_tags (tag, job_id) {copies}"))
+    if not isinstance(place, Path):  # the server does this by itself, some time after such a change
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+
+
+def _copy(place: Path | str, job_id: str, count: int) -> Engine:
+    """Puts so many like a job into a store, each created after the other."""
     own = ("id", "created", "updated", "name")
     others = ", ".join(f'"{column.name}"' for column in jobs.c if column.name not in own)
     sqlite = isinstance(place, Path)
-    job_id = "lower(hex(randomblob(12)))" if sqlite else "substr(md5(n::text), 1, 24)"
+    new_id = "lower(hex(randomblob(12)))" if sqlite else "substr(md5(n::text), 1, 24)"
     engine = create_engine(f"sqlite:///{place}" if sqlite else str(place))
     with engine.begin() as connection:
         connection.execute(
@@ -161,15 +195,8 @@ def _fill(store: Store, place: Path | str, count: int) -> None:
                 f"INSERT INTO jobs (id, created, updated, name, {others}) "
                 f"WITH RECURSIVE numbers(n) AS "
                 f"(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) "
-                f"SELECT {job_id}, created + n, updated + n, 'job ' || n, {others} "
-                f"FROM jobs, numbers WHERE id = '{template.id}'"
+                f"SELECT {new_id}, created + n, updated + n, 'job ' || n, {others} "
+                f"FROM jobs, numbers WHERE id = '{job_id}'"
             )
         )
-        copies = (
-            f"SELECT 'common', id FROM jobs WHERE status = 'COMPLETED' AND id <> '{template.id}'"
-        )
-        connection.execute(text(f"INSERT INTO job_tags (tag, job_id) {copies}"))
-    if not sqlite:  # the server does this by itself, some time after such a change
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
-    engine.dispose()
+    return engine

@@ -210,6 +210,19 @@ def test_a_websocket_tells_only_the_owner(lab: Lab) -> None:
             assert (b"COMPLETED" in data) is told
 
 
+def test_the_websocket_of_all_jobs_tells_only_their_owner(lab: Lab) -> None:
+    ada, ben = lab.api("ada"), lab.api("ben")
+    with (
+        contextlib.closing(follow(lab, ada, path="/jobs/changes/v/1")) as hers,
+        contextlib.closing(follow(lab, ben, path="/jobs/changes/v/1")) as his,
+    ):
+        ada.wait(ada.submit(bell_qobj()))
+        assert json.loads(hers.recv()) == {"type": "jobs-changed"}
+        his.settimeout(0.5)
+        with pytest.raises(websocket.WebSocketTimeoutException):
+            his.recv()
+
+
 def test_each_finds_his_projects_and_the_default_one(lab: Lab) -> None:
     def places(factory: Any) -> list[tuple[str, str, str]]:
         found = [provider.credentials for provider in factory.providers()]
@@ -339,7 +352,7 @@ def test_users_take_turns_and_see_their_true_place(lab: Lab) -> None:
 
 
 def test_a_revoked_token_is_out_at_once(tmp_path: Path) -> None:
-    config = "[users.ada]\nprojects = ['a/b/c']\n[limits]\naccess-seconds = 8.0\n"
+    config = "[users.ada]\nprojects = ['a/b/c']\n"
     with running_lab(tmp_path / "lab", config) as lab:
         ada = lab.api("ada", "/Network/a/Groups/b/Projects/c")
         follower = follow(lab, ada, ada.create()["id"])
@@ -354,9 +367,10 @@ def test_a_revoked_token_is_out_at_once(tmp_path: Path) -> None:
         follower.close()
 
 
-def follow(lab: Lab, api: Api, job_id: str) -> websocket.WebSocket:
-    """A websocket that follows a job, signed in."""
-    address = lab.endpoint.url.replace("http", "ws", 1) + f"/jobs/{job_id}/status/v/1"
+def follow(lab: Lab, api: Api, job_id: str = "", *, path: str = "") -> websocket.WebSocket:
+    """A websocket that follows a job, or is at `path`; signed in."""
+    path = path or f"/jobs/{job_id}/status/v/1"
+    address = lab.endpoint.url.replace("http", "ws", 1) + path
     follower = websocket.create_connection(address, timeout=20)
     follower.send(json.dumps({"type": "authentication", "data": api.access_token}))
     assert json.loads(follower.recv())["type"] == "authenticated"

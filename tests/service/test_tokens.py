@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from qtower.errors import ConfigError, NotFoundError
+from qtower.errors import ConfigError, NotFoundError, StorageError
 from qtower.service.access import SOLE_USER, Accounts
 from qtower.service.records import Owner
 from qtower.service.settings import LimitSettings, ServiceSettings, UserSettings
@@ -204,3 +204,30 @@ def test_every_digest_is_compared_in_constant_time(
         compared.clear()
         accounts.log_in(token)
         assert len(compared) == 3, "a token found early must not answer early"
+
+
+def test_a_disk_that_takes_nothing_is_said_in_a_sentence(
+    tokens: TokenFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, _ = tokens.add("ada")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("qtower.service.tokens.write_private", full)
+    for change in (lambda: tokens.add("ben"), lambda: tokens.revoke(kept.id)):
+        with pytest.raises(StorageError, match="cannot be changed: No space left on device"):
+            change()
+    assert TokenFile(tmp_path / "tokens.json").tokens() == [kept]
+
+
+def test_looking_into_a_directory_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    for arguments in (("list",), ("revoke", "0" * 8)):
+        done = command(nowhere, *arguments)
+        assert (done.returncode, done.stderr.startswith("qtower: There is no directory")) == (
+            1,
+            True,
+        )
+    assert not nowhere.exists()
+    assert f"added in {nowhere}." in command(nowhere, "add", "ada").stderr

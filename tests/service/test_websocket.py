@@ -17,9 +17,10 @@ from tests.service.raw import Api, bell_qobj, long_qobj
 
 
 @contextmanager
-def opened(api: Api, job_id: str) -> Iterator[Connection]:
+def opened(api: Api, job_id: str, *, path: str = "") -> Iterator[Connection]:
     """A connection that has told who it is."""
-    with connect(f"ws{api.url.removeprefix('http')}/jobs/{job_id}/status/v/1") as connection:
+    path = path or f"/jobs/{job_id}/status/v/1"
+    with connect(f"ws{api.url.removeprefix('http')}{path}") as connection:
         connection.send(json.dumps({"type": "authentication", "data": api.access_token}))
         yield connection
 
@@ -88,6 +89,22 @@ def test_the_position_is_told_when_the_line_moves(api: Api) -> None:
 def test_a_job_that_is_not_there_is_4003(api: Api) -> None:
     with opened(api, "0" * 24) as connection:
         assert close_code(connection) == 4003
+
+
+def test_a_change_of_any_job_is_told(api: Api) -> None:
+    with opened(api, "", path="/jobs/changes/v/1") as connection:
+        told = messages(connection)
+        assert next(told) == {"type": "authenticated"}
+        job_id = api.submit(long_qobj())
+        assert next(told) == {"type": "jobs-changed"}
+        api.wait(job_id, "RUNNING")
+        while True:  # of several changes at once one message tells
+            try:
+                assert json.loads(connection.recv(timeout=1)) == {"type": "jobs-changed"}
+            except TimeoutError:
+                break
+        api.cancel(job_id)
+        assert next(told) == {"type": "jobs-changed"}
 
 
 @pytest.mark.parametrize(

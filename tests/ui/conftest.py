@@ -94,6 +94,11 @@ class TestLink:
             raise AgentError("This agent has no answer.")
         return self.answers[type(request)](request)
 
+    @property
+    def told(self) -> list[model.Request]:
+        """What was asked, besides what only tells the agent where a person looks."""
+        return [request for request in self.asked if not isinstance(request, model.Look)]
+
     async def close(self) -> None:
         self.closed = True
 

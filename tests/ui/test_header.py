@@ -32,14 +32,26 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
         (standing(Link.STARTING, detail="starting the service"), "starting: starting the service"),
         (standing(), "live"),
         (standing(confirmed=NOW - 2), "live"),
-        (standing(confirmed=NOW - 8), "not answering for 8 s"),
-        (standing(confirmed=NOW - 12, local_service=False), "live, 12 s old"),
-        (standing(confirmed=NOW - 200, local_service=False), "not answering for 3 min"),
+        (standing(confirmed=NOW - 12, fresh_for=3.0), "12 s old"),
+        (standing(confirmed=NOW - 12), "12 s old"),
+        (standing(confirmed=NOW - 12, fresh_for=15.0), "live"),
+        (standing(slowed="busy."), "live; slow: busy."),
+        (
+            standing(confirmed=NOW - 200, slowed="busy.", slowed_since=NOW - 200),
+            "3 min old; slow since 22:10: busy.",
+        ),
         (standing(confirmed=None), "live: reading the jobs"),
         (standing(Link.OFFLINE, detail="no route"), "offline since 22:13: no route"),
-        (standing(Link.REFUSED, detail="bad token"), "login refused: bad token"),
+        (standing(Link.REFUSED, detail="bad token"), "login refused since 22:13: bad token"),
         (Standing("lab", agent_up=False, agent_detail="It ended."), "agent restarting: It ended."),
-        (Standing("lab", agent_up=False, agent_detail=SILENT), "the agent does not answer"),
+        (
+            Standing("lab", agent_up=False, agent_detail="It ended.", agent_since=NOW),
+            "agent restarting since 22:13: It ended.",
+        ),
+        (
+            Standing("lab", agent_up=False, agent_detail=SILENT, agent_since=NOW - 60),
+            "the agent does not answer since 22:12",
+        ),
     ],
 )
 def test_the_connection_in_words(known: Standing, words: str) -> None:
@@ -56,6 +68,20 @@ def test_the_header_fits(width: int, height: int) -> None:
         text = "".join(part.text for part in line)
         assert cell_len(text) <= width
         assert "\x1b" not in text
+
+
+def test_the_calls_of_an_account_elsewhere_are_shown() -> None:
+    def text(width: int, height: int, **fields: object) -> str:
+        known = standing(Link.LIVE, calls_used=38, calls_allowed=60, **fields)
+        return "".join(part.text for part in header_lines(known, {}, None, NOW, width, height)[0])
+
+    assert (
+        text(80, 2, local_service=False) == " qtower  lab  http://127.0.0.1:8000/api  38/60  live"
+    )
+    assert text(40, 2, local_service=False) == " qtower  lab  http://127.0…  38/60  live"
+    assert text(30, 2, local_service=False) == " qtower  lab  38/60  live"
+    assert text(40, 1, local_service=False).startswith(" qtower  lab  38/60  live")
+    assert "38/60" not in text(80, 2)
 
 
 def test_the_header_names_account_endpoint_and_counts() -> None:

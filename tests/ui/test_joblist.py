@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 from rich.style import Style
+from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from qtower.model import JobRow, Status
 from qtower.ui import styles
-from qtower.ui.board import Board, Entry
+from qtower.ui.board import Board
 from qtower.ui.joblist import ColumnTitles, JobList
 from qtower.ui.joblist.render import Piece, changed_cells, strip_of
+from qtower.ui.listing import Entry
 from qtower.ui.signs import ASCII, UNICODE, Signs
 from tests.ui.conftest import NOW, job, job_set
 
@@ -43,7 +45,8 @@ class ListApp(App[None]):
     def lines(self) -> list[str]:
         """The visible lines of the list, as text."""
         count = min(self.jobs.size.height, len(self.board.entries))
-        return [self.jobs.render_line(y).text.rstrip() for y in range(count)]
+        # The last cell is the scroll bar's.
+        return [self.jobs.render_line(y).text[:-1].rstrip() for y in range(count)]
 
     def cursor_line(self) -> str:
         """The one visible line with the cursor's mark."""
@@ -64,7 +67,7 @@ async def test_lines_at_eighty_columns() -> None:
         await pilot.pause()
         titles = app.query_one(ColumnTitles).render_line(0).text
         assert [titles.rstrip(), *app.lines()] == [
-            "  STATUS          QUEUE   AGE    # NAME               BACKEND            JOB ID",
+            "  STATUS          QUEUE  ▲AGE    # NAME               BACKEND            JOB ID",
             "▌ ○ QUEUED                 2m      ▾ set s            2 jobs: 1 queued 1 done",
             "  ✓ DONE                   2m    0   circuit 0        ibmq_qasm_simulat… s0000",
             "  ○ QUEUED                 2m    1   circuit 1        ibmq_qasm_simulat… s0001",
@@ -79,6 +82,16 @@ async def test_ascii_signs() -> None:
         assert all(line.replace("…", "").isascii() for line in app.lines())
         assert app.lines()[0].startswith("* > RUNNING")
         assert app.lines()[3].startswith("  + DONE")
+
+
+async def test_a_list_that_was_never_drawn_can_be_sorted_by_no_column() -> None:
+    app = ListApp()
+    before = app.board.sort
+    app.jobs.action_sort_next()
+    assert app.board.sort == before
+    async with app.run_test(size=SIZE):
+        app.jobs.action_sort_next()
+        assert app.board.sort != before
 
 
 async def test_keys_move_the_cursor() -> None:
@@ -162,6 +175,33 @@ async def test_a_job_that_is_gone_gives_the_cursor_to_its_neighbour() -> None:
         assert app.jobs.cursor == Entry("", "j0000")
 
 
+async def test_a_list_that_gets_shorter_shows_no_empty_lines() -> None:
+    app = ListApp()
+    async with app.run_test(size=SIZE) as pilot:
+        app.show(many(100))
+        app.jobs.focus()
+        await pilot.press("G", *["k"] * 3)
+        app.show(gone=tuple(f"j{number:04}" for number in range(90, 100)))
+        await pilot.pause()
+        assert "job 89 " in app.lines()[-1]
+        assert "job 89 " in app.cursor_line()
+
+
+async def test_the_wheel_and_the_scroll_bar() -> None:
+    app = ListApp()
+    async with app.run_test(size=SIZE) as pilot:
+        app.show(many(100))
+        await pilot.pause()
+        bar = [app.jobs.render_line(y).text[-1] for y in range(app.jobs.size.height)]
+        assert bar[0] == "┃" and set(bar[1:]) == {"│"}
+        app.jobs.post_message(events.MouseScrollDown(app.jobs, 1, 1, 0, 1, 0, False, False, False))
+        await pilot.pause()
+        assert "job 3 " in app.lines()[0]
+        await pilot.click(JobList, offset=(SIZE[0] - 1, app.jobs.size.height - 1))
+        await pilot.pause()
+        assert "job 99 " in app.lines()[-1]
+
+
 async def test_folding() -> None:
     app = ListApp()
     async with app.run_test(size=SIZE) as pilot:
@@ -175,7 +215,7 @@ async def test_folding() -> None:
         assert "▸ set s" in app.lines()[0]
         await pilot.press("right")
         assert len(app.lines()) == 7
-        await pilot.press("space")
+        await pilot.press("z")
         assert len(app.lines()) == 4
         await pilot.press("minus")
         assert len(app.lines()) == 2
@@ -223,7 +263,7 @@ async def test_only_changed_cells_of_visible_rows_are_painted(watched: list[Regi
         await pilot.pause()
         watched.clear()
         app.show(job("j0003", Status.ERROR, name="job 3", created=NOW - 1003))
-        assert watched == [Region(2, 3, 15, 1)]
+        assert watched == [Region(2, 3, 16, 1)]
         watched.clear()
         app.show(job("j0090", Status.ERROR, name="job 90", created=NOW - 1090))
         assert watched == []
@@ -238,7 +278,7 @@ async def test_a_second_that_changes_no_word_paints_nothing(watched: list[Region
         app.now += 1
         app.jobs.repaint()
         age = next(slot for slot in app.jobs.slots if slot.column.id == "age")
-        assert watched == [Region(age.x, 0, age.width, 1)]
+        assert watched == [Region(age.x, 0, age.width + 1, 1)]
 
 
 async def test_the_selected_row_differs_without_colour() -> None:
@@ -276,14 +316,15 @@ def test_a_strip_has_the_width_asked_for() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "changed"),
     [
-        ("abc", "abc", None),
-        ("abc", "abd", (2, 3)),
-        ("abc", "xbz", (0, 3)),
-        ("", "abc", (0, 3)),
-        ("abc", "", (0, 3)),
+        ("abc", "abc", []),
+        ("abc", "abd", [(2, 3)]),
+        ("abc", "xbz", [(0, 3)]),
+        ("abcdefghijklmnop", "xbcdefghijklmnoy", [(0, 1), (15, 16)]),
+        ("", "abc", [(0, 3)]),
+        ("abc", "", [(0, 3)]),
     ],
 )
-def test_which_cells_changed(old: str, new: str, changed: tuple[int, int] | None) -> None:
+def test_which_cells_changed(old: str, new: str, changed: list[tuple[int, int]]) -> None:
     def line(text: str) -> tuple[Piece, ...]:
         return tuple(Piece(x, 1, letter, _PLAIN) for x, letter in enumerate(text))
 

@@ -11,13 +11,15 @@ from textual.widgets import Button, Input
 from qtower import model
 from qtower.agent.link import LinkState
 from qtower.errors import NetworkError
-from qtower.model import CancelOutcome, Link, Status
+from qtower.model import CancelOutcome, Link, Sending, Status, UnsentSet
 from qtower.ui.app import TowerApp
-from qtower.ui.board import Entry
 from qtower.ui.joblist import JobList
+from qtower.ui.listing import Entry
+from qtower.ui.narrow import NarrowCompositor
 from qtower.ui.screens.confirm import ConfirmScreen
 from qtower.ui.screens.details import DetailsScreen
 from qtower.ui.screens.help import HelpScreen
+from qtower.ui.screens.leaving import LeaveScreen
 from qtower.ui.screens.monitor import MonitorScreen
 from qtower.ui.screens.submit import SubmitScreen
 from qtower.ui.signs import UNICODE
@@ -69,7 +71,7 @@ async def test_d_submits_the_samples_once(
         assert "2 jobs: 2 starting" in screen_text(pilot)
         await pilot.press("d")
         assert "while the list is empty" in notices(tower)
-        assert link.asked == [model.SubmitSamples()]
+        assert link.told == [model.SubmitSamples()]
 
 
 async def test_rows_counts_and_a_line_for_each_job(tower: TowerApp, tell: Told) -> None:
@@ -133,7 +135,7 @@ async def test_cancel_asks_by_name_and_no_is_the_default(
         assert tower.screen.query_one("#no", Button).has_focus
         await pilot.press(answer)
         await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
-        assert link.asked == []
+        assert link.told == []
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ async def test_the_outcome_of_a_cancel_is_shown(
         await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
         await pilot.press(*keys)
         await until(pilot, lambda: words in notices(tower), words)
-        assert link.asked == [model.Cancel(key="k")]
+        assert link.told == [model.Cancel(key="k")]
 
 
 async def test_cancel_on_a_set_counts_its_unfinished_jobs(
@@ -201,7 +203,7 @@ async def test_jobs_that_vanish_while_the_question_is_open_are_left_alone(
         await tell(pilot, rows(gone=["k"]))
         await pilot.press("y")
         await until(pilot, lambda: "not listed any more" in notices(tower))
-        assert link.asked == []
+        assert link.told == []
 
 
 async def test_what_has_ended_cannot_be_cancelled(tower: TowerApp, tell: Told) -> None:
@@ -255,7 +257,7 @@ async def test_letters_in_the_filter_are_letters(tower: TowerApp, tell: Told) ->
     ("news", "words"),
     [
         (connected(Link.OFFLINE, detail="no route"), "offline since"),
-        (connected(Link.REFUSED, detail="bad token"), "login refused: bad token"),
+        (connected(Link.REFUSED, detail="bad token"), "login refused since 22:13: bad token"),
         (connected(Link.STARTING), "starting: loading the provider"),
     ],
 )
@@ -275,7 +277,8 @@ async def test_a_dead_agent_is_named_and_the_rows_stay(
         await tell(pilot, connected(), rows(job("a")))
         link.on_state(LinkState(up=False, detail="The agent ended: killed."))
         await until(
-            pilot, lambda: "agent restarting: The agent ended: killed." in screen_text(pilot)
+            pilot,
+            lambda: "agent restarting since 22:13: The agent ended: killed." in screen_text(pilot),
         )
         assert "name of a" in screen_text(pilot)
         link.on_state(LinkState(up=True, restarts=1))
@@ -310,14 +313,38 @@ async def test_help_and_palette_open_and_close(tower: TowerApp, tell: Told) -> N
         await tell(pilot, connected(), rows(job("a")))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(tower.screen, HelpScreen))
-        assert "Cancel the job, or every unfinished job" in screen_text(pilot)
+        assert "Cancel the marked jobs; without marks" in screen_text(pilot)
         await pilot.press("q")
         assert isinstance(tower.screen, MonitorScreen)
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: "Filter by text (/)" in screen_text(pilot))
+        await until(pilot, lambda: "Show the result (r)" in screen_text(pilot))
         await pilot.press(*"refresh", "enter")
         await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
         await until(pilot, lambda: "This agent has no answer." in notices(tower))
+
+
+async def test_under_a_dialog_only_what_changes_is_painted(
+    tower: TowerApp, tell: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tower.run_test(size=(160, 48)) as pilot:
+        await tell(pilot, connected(), rows(job("6562aaaa", Status.QUEUED)))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(tower.screen, HelpScreen), "help")
+        await pilot.pause(0.2)
+        painted: list[int] = []
+        update = NarrowCompositor.render_partial_update
+
+        def watch(compositor: NarrowCompositor) -> object:
+            result = update(compositor)
+            painted.append(sum(end - start for _, start, end in result.spans) if result else 0)
+            return result
+
+        monkeypatch.setattr(NarrowCompositor, "render_partial_update", watch)
+        monkeypatch.setattr(NarrowCompositor, "render_full_update", lambda *_, **__: pytest.fail())
+        await tell(pilot, rows(job("6562aaaa", Status.ERROR)))
+        await until(pilot, lambda: "✗ ERROR" in screen_text(pilot), "change below")
+        await pilot.pause(0.2)
+        assert 0 < sum(painted) < 80
 
 
 async def test_the_theme_can_be_chosen_from_the_palette(tower: TowerApp, tell: Told) -> None:
@@ -442,16 +469,16 @@ async def test_quitting_asks_while_jobs_are_still_being_sent(
     tower: TowerApp, link: TestLink, tell: Told
 ) -> None:
     async with tower.run_test(size=(80, 24)) as pilot:
-        unsent = job_set("s", Status.INITIALIZING, Status.INITIALIZING, job_id="")
-        await tell(pilot, connected(), rows(job("a", Status.RUNNING), unsent))
+        going = UnsentSet(set_id="s", name="s", backend="b", jobs=5, sent=3, state="sending")
+        await tell(pilot, connected(), rows(job("a", Status.RUNNING)), Sending(sets=[going]))
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(tower.screen, LeaveScreen))
         assert "2 jobs are still being sent." in screen_text(pilot)
-        await pilot.press("enter")  # No has the focus
+        await pilot.press("enter")  # to stay has the focus
         await until(pilot, lambda: isinstance(tower.screen, MonitorScreen))
         assert tower.return_code is None
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(tower.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(tower.screen, LeaveScreen))
         await pilot.press("ctrl+c")  # asked twice: leave
     assert link.closed
     assert tower.return_code == 0

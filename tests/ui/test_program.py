@@ -33,7 +33,7 @@ def configure(home: Path, url: str, token: str) -> None:
     token_file.touch(0o600)
     token_file.write_text(token)
     (directory / "config.toml").write_text(
-        f'[accounts.test]\nurl = "{url}"\ntoken-file = "{token_file}"\n'
+        f'[accounts.test]\nurl = "{url}"\ntoken-file = "{token_file}"\ncalls-per-minute = 6000\n'
     )
 
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from qiskit import QuantumCircuit
 from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
 
 from tests.conftest import Endpoint, start_service, stop_service
@@ -109,27 +108,8 @@ def bob_api(lab: Lab) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="module")
-def provider(service: Endpoint) -> Any:
-    return IBMQFactory().enable_account(service.token, service.url)
-
-
-@pytest.fixture(scope="module")
-def simulator(provider: Any) -> Any:
-    return provider.get_backend("ibmq_qasm_simulator")
-
-
-@pytest.fixture(scope="module")
 def device(provider: Any) -> Any:
     return provider.get_backend("ibmq_lima")
-
-
-@pytest.fixture(scope="session")
-def bell() -> QuantumCircuit:
-    circuit = QuantumCircuit(2, name="bell")
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure_all()
-    return circuit
 
 
 def place(factory: IBMQFactory, path: str) -> Any:
