@@ -26,13 +26,14 @@ from qtower.service.payloads import Payloads
 TITLE = "agent: keys while it loads a long result, and memory"
 
 JOBS = 400
-LONG = 4  # jobs with a long result: each is loaded once
+LONG = 12  # jobs with a long result: each is loaded once
 EXPERIMENTS, SHOTS = 60, 100_000
 STEPS = 120
 ROWS = 100_000
-_SPACING = 0.06  # s between keys, about as fast as a held key repeats
+_SPACING = 0.02  # s between keys, faster than a held key repeats
 _OF_THE_LIST = "n submit"  # stands at the foot of the list only
 _LOADED_SECONDS = 60.0
+_AGE = 3 * 86_400.0  # s, of the jobs
 
 
 def run() -> Iterator[Figure | str]:
@@ -85,7 +86,7 @@ def _keys(directory: Path) -> Iterator[Figure | str]:
 def _fill(data_dir: Path) -> int:
     """A service whose newest jobs have a long result each; returns how many bytes that is."""
     # None so young that the agent reads its result by itself.
-    invented = invent(JOBS, 0, time.time() - 3600.0)
+    invented = invent(JOBS, 0, time.time() - _AGE)
     long = [_long(job, number) for number, job in enumerate(invented[:LONG])]
     fill_service(data_dir, [*long, *invented[LONG:]], results=LONG)
     document = _document()
@@ -106,8 +107,8 @@ def _long(job: Invented, number: int) -> Invented:
         key=job.row.job_id,
         error="",
         run_seconds=3.0,
-        created=time.time() - 3500.0 - number,
-        since=time.time() - 3400.0,
+        created=time.time() - _AGE + 100.0 - number,
+        since=time.time() - _AGE + 200.0,
     )
     return msgspec.structs.replace(job, row=row, all_tags=(), experiments=(f"long-{number}",))
 

@@ -127,7 +127,7 @@ def _rest(monitor: _Monitor, service: psutil.Process) -> Iterator[Figure | str]:
             what=f"CPU of the {name} when nothing changes",
             value=100 * (_cpu(process) - before[name]) / _REST,
             unit="% of a core",
-            at_most=None if name == "screen" else 1.0,  # its young ages tick
+            at_most=None if name == "screen" else 2.0,  # its young ages tick
         )
     yield f"In {_REST:.0f} s of rest the screen wrote {written} bytes."
 
