@@ -13,6 +13,7 @@ from qtower.agent.link import LinkState
 from qtower.errors import NetworkError
 from qtower.model import CancelOutcome, Link, Sending, Status, UnsentSet
 from qtower.ui.app import TowerApp
+from qtower.ui.header import Header
 from qtower.ui.joblist import JobList
 from qtower.ui.listing import Entry
 from qtower.ui.narrow import NarrowCompositor
@@ -345,6 +346,19 @@ async def test_under_a_dialog_only_what_changes_is_painted(
         await until(pilot, lambda: "✗ ERROR" in screen_text(pilot), "change below")
         await pilot.pause(0.2)
         assert 0 < sum(painted) < 80
+
+
+async def test_what_is_drawn_within_a_batch_is_not_lost(tower: TowerApp, tell: Told) -> None:
+    """Textual starts within one: a first picture that is thrown away must be drawn again."""
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        compositor = tower.screen._compositor
+        with tower.batch_update():
+            tower.screen.query_one(Header).refresh()
+            compositor.update_widgets({tower.screen.query_one(Header)})
+            tower.screen._compositor_refresh()
+            assert compositor._dirty_regions
+        await until(pilot, lambda: not compositor._dirty_regions, "the picture after the batch")
 
 
 async def test_the_theme_can_be_chosen_from_the_palette(tower: TowerApp, tell: Told) -> None:

@@ -216,7 +216,9 @@ class Header(Widget):
                 self.refresh(Region(start, y, end - start, 1))
 
     def on_resize(self) -> None:
+        # The lines of the size before have been drawn by now.
         self._drawn = self._words()
+        self.refresh()
 
     def _words(self) -> list[list[Part]]:
         return header_lines(

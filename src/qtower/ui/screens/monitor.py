@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 LOW_HEIGHT = 20
 """Terminals lower than it have a header of one line, and notices above the list."""
 
+_BATCH_SECONDS = 0.02
 _TYPING_SECONDS = 0.1
 """So long after the last letter the filter is followed."""
 
@@ -88,7 +89,11 @@ class MonitorScreen(Screen[None]):
         yield Static(id="too-small", markup=False)
 
     def _compositor_refresh(self) -> None:
-        if not shine_through(self):
+        if self.app._batch_count:
+            # Textual would draw, and throw away what it drew: a part that is only ever sent when
+            # it differs would stay blank. What is to be drawn is kept until the batch is over.
+            self.set_timer(_BATCH_SECONDS, self._compositor_refresh)
+        elif not shine_through(self):
             super()._compositor_refresh()
 
     def on_mount(self) -> None:
