@@ -89,3 +89,18 @@ def write_private(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes the names in `directory` as durable as what they name.
+
+    Without this a file that was renamed into it may be lost when the machine loses power.
+
+    Raises:
+        OSError: The directory is gone.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

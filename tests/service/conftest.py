@@ -1,4 +1,4 @@
-"""A signed-in user of the shared service."""
+"""A signed-in user of the shared service; the store and the payload files of one without any."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qtower.service.payloads import Payloads
+from qtower.service.store import Store
 from tests.conftest import Endpoint
 from tests.service.postgres import Server, running_server
 from tests.service.raw import Api
@@ -63,3 +65,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
         return tmp_path / "jobs.sqlite"
     server: Server = request.getfixturevalue("postgres")
     return server.url(server.new_database())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of its own for each test, on SQLite."""
+    opened = Store(tmp_path / "jobs.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Payloads:
+    return Payloads(tmp_path / "payloads")

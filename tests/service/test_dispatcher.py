@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,18 +30,6 @@ NEW = NewJob(Owner("owner", "ibm-q", "open", "main"), "ibmq_qasm_simulator")
 def engine() -> LocalEngine:
     """An engine of its own for each test: the dispatcher closes it."""
     return LocalEngine(1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "jobs.sqlite")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Payloads:
-    return Payloads(tmp_path / "payloads")
 
 
 @contextmanager

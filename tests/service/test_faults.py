@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +65,6 @@ LOST = Outcome(kind="lost", message="The process died", code=5203, started=1.0, 
 
 # What two jobs enter of which one is lost once and runs again.
 ENTRIES = {"CREATED": 2, "VALIDATING": 2, "VALIDATED": 2, "QUEUED": 3, "RUNNING": 3, "COMPLETED": 2}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "jobs.sqlite")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Payloads:
-    return Payloads(tmp_path / "payloads")
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,18 +17,6 @@ from qtower.service.store import Store
 
 OWNER = Owner("ada", "ibm-q", "open", "main")
 DAY = 24 * 3600.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "jobs.sqlite")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Payloads:
-    return Payloads(tmp_path / "payloads")
 
 
 def ended_job(store: Store, files: Payloads) -> str:

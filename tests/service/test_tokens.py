@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ from qtower.service.tokens import Token, TokenFile, check, digest
 SETTINGS = ServiceSettings(
     users={"ada": UserSettings(projects=("lab/physics/main",)), "ben": UserSettings()}
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "jobs.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -243,11 +243,7 @@ class _Writing:
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._partial.replace(self._target)
-        folder = os.open(self._target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # without this the name may be lost with the power
-        finally:
-            os.close(folder)
+        paths.sync_directory(self._target.parent)
 
 
 class _Turn:

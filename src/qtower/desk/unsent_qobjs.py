@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +41,7 @@ class UnsentQobjs:
                 digest = hashlib.sha256(raw).hexdigest().encode()
                 content = digest + b"\n" + zlib.compress(raw, _LEVEL)
                 paths.write_private(folder / _name(set_id, index), content)
-            _sync(folder)
+            paths.sync_directory(folder)
         except OSError as error:
             self.remove(set_id, range(len(qobjs)))
             raise StorageError(
@@ -110,12 +109,3 @@ def _name(set_id: str, index: int) -> str:
     # A set's id is one of ours: hexadecimal. One that is not must not lead out of the folder.
     safe = set_id if set_id.isalnum() else hashlib.sha256(set_id.encode()).hexdigest()
     return f"{safe}-{index}"
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in `folder` as durable as what they name."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

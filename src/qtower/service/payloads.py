@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from qtower import paths
+
 _JOB_ID = re.compile(r"[0-9a-f]{24}\Z")
 
 # Level 1 takes a tenth of the time of the default level and packs counts almost as tightly.
@@ -139,7 +141,7 @@ class Incoming:
             yield partial(os.replace, self._beside, self._path)
         finally:
             self.discard()
-        _sync_directory(self._path.parent)
+        paths.sync_directory(self._path.parent)
 
     def discard(self) -> None:
         """Forgets what is not in its place."""
@@ -230,12 +232,3 @@ def pieces(path: Path) -> Iterator[bytes]:
             raise OSError(f"{path.name} is damaged") from error
     if not decompressor.eof:
         raise OSError(f"{path.name} is damaged")
-
-
-def _sync_directory(directory: Path) -> None:
-    # Without this the rename itself may be lost when the machine loses power.
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
