@@ -7,17 +7,36 @@ import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import msgspec
 
 from qtower import model
+from qtower.model import (
+    base,
+    connection,
+    details,
+    events,
+    qobjs,
+    requests,
+    results,
+    rows,
+    submission,
+    unsent,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "protocol.md"
 
+_MODULES = (
+    *(base, rows, details, results, qobjs, submission, unsent, connection),
+    *(requests, events),
+)
+"""The modules of the structs, in the order of the page."""
+
 _HEAD = f"""# The agent's protocol, version {model.PROTOCOL_VERSION}
 
-Written from `src/qtower/model.py` by `tools/protocol.py`; do not edit.
+Written from `src/qtower/model/` by `tools/protocol.py`; do not edit.
 
 `qtower agent` reads requests from stdin and writes messages to stdout: one JSON object a line,
 UTF-8, tagged by `type`. Nothing else is ever written there; logs go to a file in the state
@@ -47,28 +66,37 @@ For example:
 
 def page() -> str:
     """The whole page."""
-    requests = get_args(model.AnyRequest)
-    messages = get_args(model.AnyMessage)
-    spoken = {*requests, *messages, *(model.Request, model.Message, model.Struct)}
-    records = [
-        value
-        for value in vars(model).values()
-        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value not in spoken
-    ]
+    asked = get_args(model.AnyRequest)
+    told = get_args(model.AnyMessage)
+    spoken = {*asked, *told, *(model.Request, model.Message, model.Struct)}
+    records = [struct for module in _MODULES for struct in _structs_of(module)]
+    assert set(records) == set(_structs_of(model)), "a module is missing in _MODULES"
+    records = [struct for struct in records if struct not in spoken]
     statuses = ", ".join(f"`{status.value}`" for status in model.Status)
     links = ", ".join(f"`{link.value}`" for link in model.Link)
     return "\n".join(
         [
             _HEAD,
             "## Requests\n",
-            *_sections(requests),
+            *_sections(asked),
             "## Answers and events\n",
-            *_sections(messages),
+            *_sections(told),
             "## Records\n",
             f"`Status`: {statuses}.\n\n`Link`: {links}.\n",
             *_sections(records),
         ]
     )
+
+
+def _structs_of(module: ModuleType) -> list[type[msgspec.Struct]]:
+    """The structs that are written there; of `model`, all that it hands on."""
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, msgspec.Struct)
+        and (module is model or value.__module__ == module.__name__)
+    ]
 
 
 def _sections(structs: Iterable[type[msgspec.Struct]]) -> list[str]:
