@@ -9,7 +9,6 @@ from qtower import model
 from qtower.model import CancelOutcome, Link, Status
 from qtower.ui.app import TowerApp
 from qtower.ui.freshness import is_stale
-from qtower.ui.header import Part, changed_part
 from qtower.ui.joblist import JobList
 from qtower.ui.screens.confirm import ConfirmScreen
 from qtower.ui.screens.monitor import MonitorScreen
@@ -221,16 +220,3 @@ async def test_a_notice_covers_no_row_of_a_small_terminal(tower: TowerApp, tell:
         for number in range(9):
             assert f"name of k{number}" in text
         assert "A title" not in text
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "part"),
-    [
-        ("3 jobs", "4 jobs", (0, 1)),
-        ("jobs: 9 done", "jobs: 10 done", (6, 13)),
-        ("jobs: 10 done", "jobs: 9 done", (6, 13)),
-        ("宽 1", "宽 2", (3, 4)),
-    ],
-)
-def test_of_the_header_only_what_differs_is_sent(old: str, new: str, part: tuple[int, int]) -> None:
-    assert changed_part([Part(old, "plain")], [Part(new, "plain")], 80) == part

@@ -11,7 +11,6 @@ from typing import ClassVar, NamedTuple
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -153,26 +152,6 @@ def _cut(parts: list[Part], width: int) -> list[Part]:
     return line
 
 
-def changed_part(old: list[Part], new: list[Part], width: int) -> tuple[int, int]:
-    """From which cell to which (exclusive) of `width` two lines differ."""
-    before, after = (
-        [(part.role, letter) for part in line for letter in part.text] for line in (old, new)
-    )
-    same = 0
-    while same < min(len(before), len(after)) and before[same] == after[same]:
-        same += 1
-    tail = 0
-    if len(before) == len(after):
-        while tail < len(after) - same and before[-1 - tail] == after[-1 - tail]:
-            tail += 1
-    first, last = (
-        cell_len("".join(letter for _, letter in after[:count]))
-        for count in (same, len(after) - tail)
-    )
-    old_end = cell_len("".join(letter for _, letter in before))
-    return first, min(width, last if tail else max(last, old_end))
-
-
 class Header(Widget):
     """Draws `header_lines`, and again when they differ: `refresh_words` is cheap."""
 
@@ -205,15 +184,10 @@ class Header(Widget):
 
     def refresh_words(self) -> None:
         """Draws again if time or news changed a word."""
-        words, drawn = self._words(), self._drawn
-        self._drawn = words
-        if len(words) != len(drawn):
+        words = self._words()
+        if words != self._drawn:
+            self._drawn = words
             self.refresh()
-            return
-        for y, (new, old) in enumerate(zip(words, drawn, strict=True)):
-            if new != old:
-                start, end = changed_part(old, new, self.size.width)
-                self.refresh(Region(start, y, end - start, 1))
 
     def on_resize(self) -> None:
         # The lines of the size before have been drawn by now.

@@ -3,9 +3,8 @@ time, width and look."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -58,9 +57,6 @@ class Condition(NamedTuple):
 
 Line = tuple[Piece, ...]
 """A drawn line; two lines are the same picture if they are equal."""
-
-_NEAR = 10
-"""Moving the terminal's cursor costs as much as so many cells."""
 
 _PLAIN_COLUMNS = ("name", "queue", "state", "start", "run")
 
@@ -136,27 +132,6 @@ def strip_of(line: Line, width: int, gap: Style) -> Strip:
         text += " " * (width - x)
     segments.append(Segment(text, style))
     return Strip(segments, max(x, width)).crop(0, width)
-
-
-def changed_cells(old: Line, new: Line) -> list[tuple[int, int]]:
-    """The parts, each from one cell to another (exclusive), in which two lines differ."""
-    if old == new:
-        return []
-    different = [*_only_in(old, new), *_only_in(new, old)]
-    parts: list[tuple[int, int]] = []
-    for start, end in sorted(different):
-        if parts and start - parts[-1][1] <= _NEAR:
-            parts[-1] = (parts[-1][0], max(end, parts[-1][1]))
-        else:
-            parts.append((start, end))
-    return parts
-
-
-def _only_in(line: Line, other: Line) -> Iterator[tuple[int, int]]:
-    """From where to where the pieces stand that the other line has not, gaps behind included."""
-    for piece, after in zip_longest(line, line[1:]):
-        if piece not in other:
-            yield piece.x, piece.x + piece.width if after is None else after.x
 
 
 def scroll_bar(top: int, height: int, lines: int) -> range:

@@ -1,4 +1,4 @@
-"""The list as it is seen: a cursor that stays on its job, scrolling, narrow repaints."""
+"""The list as it is seen: a cursor that stays on its job, scrolling, repaints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qtower.ui.board import Board
 from qtower.ui.joblist.cells import Slot, lay_out
 from qtower.ui.joblist.cursor import Anchor, Cursor, anchor, top_with
 from qtower.ui.joblist.picture import Picture, Stale
-from qtower.ui.joblist.render import Line, Look, changed_cells, strip_of
+from qtower.ui.joblist.render import Line, Look, strip_of
 from qtower.ui.listing import Entry
 from qtower.ui.signs import UNICODE, Signs
 from qtower.ui.sorting import Sort
@@ -140,7 +140,7 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.Pursued())
 
     def repaint(self) -> None:
-        """Draws again those parts of visible lines that are no more what they were."""
+        """Draws those visible lines again that are no more what they were."""
         if not self.slots or self._waits:
             return
         if self._behind():
@@ -148,13 +148,9 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
             self.set_timer(_WAIT_SECONDS, self._repaint_later)
             return
         for y, new in enumerate(self._lines()):
-            old = self._painted.get(y)
-            if old is None:
+            if self._painted.get(y) != new:
                 self._painted[y] = new
                 self.refresh(Region(0, y, self.size.width, 1))
-            elif parts := changed_cells(old, new):
-                self._painted[y] = new
-                self.refresh(*(Region(start, y, end - start, 1) for start, end in parts))
 
     def _repaint_later(self) -> None:
         self._waits = False

@@ -12,7 +12,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from qtower.text import inert
-from qtower.ui.narrow import NarrowCompositor
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -39,7 +38,6 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def __init__(self, question: str, facts: Sequence[str], yes: str, no: str) -> None:
         super().__init__()
-        self._compositor = NarrowCompositor()
         self._question = question
         self._facts = facts
         self._yes = yes

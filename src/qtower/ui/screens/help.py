@@ -14,7 +14,6 @@ from textual.widgets import Static
 
 from qtower.model import Status
 from qtower.ui.actions import Scope, key_word, offered
-from qtower.ui.narrow import NarrowCompositor
 from qtower.ui.signs import Signs
 
 _MEANINGS = {
@@ -47,7 +46,6 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, signs: Signs, *, read_only: bool = False) -> None:
         super().__init__()
-        self._compositor = NarrowCompositor()
         self._rows = help_rows(signs, read_only=read_only)
 
     def compose(self) -> ComposeResult:

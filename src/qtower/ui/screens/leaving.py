@@ -13,7 +13,6 @@ from textual.widgets import Button, Static
 from qtower.fitting import cut
 from qtower.model import Steer, UnsentSet
 from qtower.ui import words
-from qtower.ui.narrow import NarrowCompositor
 
 _NAMED = 4
 
@@ -36,7 +35,6 @@ class LeaveScreen(ModalScreen[Steer | None]):
 
     def __init__(self, sets: list[UnsentSet]) -> None:
         super().__init__()
-        self._compositor = NarrowCompositor()
         self._sets = sets
 
     def compose(self) -> ComposeResult:

@@ -24,7 +24,7 @@ from qtower.ui.joblist import ColumnTitles, JobList
 from qtower.ui.listing import Entry
 from qtower.ui.looking import Gaze
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
-from qtower.ui.narrow import NarrowCompositor, shine_through
+from qtower.ui.painting.below import shine_through
 from qtower.ui.screens.cancel import cancel_job, cancel_marked, cancel_set
 from qtower.ui.sending import sending_words
 from qtower.ui.signs import Signs
@@ -58,7 +58,6 @@ class MonitorScreen(Screen[None]):
     def __init__(self, board: Board, clock: Callable[[], float], signs: Signs) -> None:
         super().__init__()
         self._board = board
-        self._compositor = NarrowCompositor()
         self._jobs = JobList(
             board, clock=clock, signs=signs, stale=self._stale, behind=self._behind, id="jobs"
         )
