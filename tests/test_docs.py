@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
 from qtower.cli import COMMANDS
-from qtower.ui.actions import ACTIONS, key_word
+from qtower.ui.actions import ACTIONS, JOB_LIST, Scope, key_word
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,5 +35,13 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_key_of_the_job_list() -> None:
     readme = (ROOT / "README.md").read_text()
-    hinted = [action for action in ACTIONS if action.hint]
+    hinted = [a for a in ACTIONS if a.hint and a.scope in (*JOB_LIST, Scope.APP)]
     assert not [key_word(a.keys[0]) for a in hinted if key_word(a.keys[0]) not in readme]
+
+
+def test_the_page_of_keys_is_current() -> None:
+    spec = importlib.util.spec_from_file_location("keys_page", ROOT / "tools" / "keys_page.py")
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PAGE.read_text() == tool.page(), "run: python tools/keys_page.py"

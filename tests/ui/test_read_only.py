@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from textual.screen import Screen
 
 from qtower.model import Sending, Status
-from qtower.ui.actions import ACTIONS, footer_hints, key_word, offered
+from qtower.ui.actions import ACTIONS, Scope, footer_hints, key_word, offered
 from qtower.ui.app import TowerApp
 from qtower.ui.commands import ActionCommands
 from qtower.ui.header import Standing, header_lines
@@ -20,10 +23,18 @@ from tests.ui.test_unsent import unsent_set
 READ_ONLY = connected(read_only=True)
 
 
-def test_what_is_dangerous_changes_something() -> None:
+def shows(tower: TowerApp) -> type[Screen[Any]]:
+    return type(tower.screen)
+
+
+def test_what_changes_something_is_known() -> None:
     changing = {action.id for action in ACTIONS if action.changes}
-    assert changing == {"submit", "samples", "cancel"}
-    assert changing >= {action.id for action in ACTIONS if action.dangerous}
+    assert changing == {
+        *("submit", "samples", "cancel", "details.cancel", "submit.send", "coverage.fill"),
+        *("unsent.send", "unsent.always", "unsent.background"),
+        *("unsent.pause", "unsent.stop", "unsent.leave"),
+        *("leave.background", "leave.stop"),
+    }
 
 
 def test_it_is_in_no_help_and_no_footer() -> None:
@@ -32,10 +43,11 @@ def test_it_is_in_no_help_and_no_footer() -> None:
     assert tuple(ACTIONS) == offered(read_only=False)
     for empty in (True, False):
         assert not set(gone) & set(footer_hints(empty, read_only=True))
-    rows = dict(help_rows(UNICODE, read_only=True))
-    for action in gone:
-        assert action.tooltip not in rows.values()
-        assert key_word(action.keys[0]) not in rows
+    for scope in Scope:
+        rows = dict(help_rows(UNICODE, [scope], read_only=True))
+        for action in gone:
+            assert action.tooltip not in rows.values()
+            assert action.scope is not scope or key_word(action.keys[0]) not in rows
 
 
 def test_the_header_says_it_and_an_unchecked_certificate_in_red() -> None:
@@ -61,20 +73,20 @@ async def test_no_key_changes_anything(link: TestLink, tell: Told, by_agent: boo
         assert "Press  d" not in screen_text(pilot)
         await tell(pilot, rows(job("a", Status.RUNNING)))
         await pilot.press("c", "n")
-        assert isinstance(tower.screen, MonitorScreen)
+        assert shows(tower) is MonitorScreen
         assert not {"cancel", "submit"} & set(screen_text(pilot).splitlines()[-1].split())
         await pilot.press("space", "c")  # marked jobs neither
-        assert isinstance(tower.screen, MonitorScreen)
+        assert shows(tower) is MonitorScreen
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(tower.screen, DetailsScreen))
+        await until(pilot, lambda: shows(tower) is DetailsScreen)
         await pilot.press("c")
-        assert isinstance(tower.screen, DetailsScreen)
+        assert shows(tower) is DetailsScreen
         assert "cancel job" not in screen_text(pilot)
         await pilot.press("escape", "U")
-        await until(pilot, lambda: isinstance(tower.screen, UnsentScreen))
+        await until(pilot, lambda: shows(tower) is UnsentScreen)
         await pilot.press("s", "enter", "a", "b", "p", "x", "l")
         await pilot.pause()
-        assert isinstance(tower.screen, UnsentScreen)
+        assert shows(tower) is UnsentScreen
         assert "give" not in screen_text(pilot)
         assert "background" not in screen_text(pilot).splitlines()[-1]
         changing = {"Cancel", "Submit", "SubmitSamples", "SteerSet", "FillHoles"}

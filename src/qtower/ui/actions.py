@@ -1,24 +1,56 @@
-"""What is made from the action table: key bindings, refusals, the footer's hints."""
+"""What is made from the action table: key bindings, hints, refusals, what read-only leaves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 from textual.binding import Binding, BindingType
 
-from qtower.ui.action_table import ACTIONS, BY_ID, Action, Needs, Scope
+from qtower.ui.action_tables import ACTIONS, BY_ID, Action, Needs, Scope
 
 __all__ = [
     "ACTIONS",
     "BY_ID",
+    "JOB_LIST",
+    "LACKING",
+    "MOVING",
     "Action",
     "Needs",
     "Scope",
+    "Section",
     "bindings",
     "call_of",
     "footer_hints",
+    "hints",
+    "is_offered",
     "key_word",
     "offered",
     "refusal",
+    "scopes_of",
+    "sections",
 ]
+
+JOB_LIST = (Scope.JOBS, Scope.MARKS, Scope.SORT, Scope.LIST)
+"""The scopes of the monitor."""
+
+MOVING = frozenset(
+    {Scope.LIST, Scope.CHOICES, Scope.TEXT, Scope.TREE, Scope.FORM, Scope.TICK, Scope.FINDING}
+)
+"""Scopes of widgets that act only while they have the focus: nothing for the palette."""
+
+_OF_WIDGETS = MOVING | {Scope.MARKS, Scope.SORT}
+
+LACKING = {
+    Needs.RESULT: "There is no result here yet.",
+    Needs.QOBJ: "There is no qobj here yet.",
+    Needs.EXPERIMENTS: "There are no experiments here yet.",
+    Needs.UNSENT_SET: "There is no set here that is not wholly sent.",
+    Needs.COVERAGE: "It is not known yet what the set covers.",
+    Needs.FILE: "Only files are marked.",
+    Needs.DIRECTORY: "This is a file: press Enter to take it.",
+}
+"""What is said where there is nothing that an action could be done to."""
 
 _KEY_WORDS = {
     "slash": "/",
@@ -28,9 +60,15 @@ _KEY_WORDS = {
     "equals_sign": "=",
     "less_than_sign": "<",
     "greater_than_sign": ">",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "full_stop": ".",
+    "tilde": "~",
     "enter": "Enter",
     "escape": "Esc",
     "space": "Space",
+    "tab": "Tab",
+    "backspace": "Backspace",
     "pagedown": "PgDn",
     "pageup": "PgUp",
     "home": "Home",
@@ -44,41 +82,118 @@ _KEY_WORDS = {
 
 def key_word(key: str) -> str:
     """How a key is written for people: `Ctrl+R` for "ctrl+r", `/` for "slash"."""
-    if key.startswith("ctrl+"):
-        return "Ctrl+" + key[5:].upper()
-    return _KEY_WORDS.get(key, key.upper() if len(key) > 1 else key)
+    *held, last = key.split("+")
+    letter = len(last) == 1 and not held
+    word = _KEY_WORDS.get(last, last if letter else last.upper())
+    return "+".join([*(each.capitalize() for each in held), word])
 
 
 def call_of(action: Action) -> str:
-    """How Textual calls an action where it is bound: `ID`, or `act('ID')` if done to jobs."""
-    if action.scope is Scope.JOBS:
-        return f"act('{action.id}')"
-    return action.call or action.id
+    """How Textual calls an action where it is bound: by the screen `act('ID')`, else by its call.
+
+    A screen looks the action up in the table before it does it; a widget does it at once.
+    """
+    if action.scope in _OF_WIDGETS or action.scope is Scope.APP:
+        return action.call or action.id
+    return f"act('{action.id}')"
 
 
-def bindings(*scopes: Scope) -> list[BindingType]:
-    """The key bindings of some scopes."""
-    return [
-        Binding(
-            key,
-            call_of(action),
-            action.title,
-            show=bool(action.hint),
-            key_display=key_word(key),
-            tooltip=action.tooltip,
-            id=action.id,
-            # Before any text field: `q` is a letter there, Ctrl+C quits everywhere.
-            priority=action.scope is Scope.APP and key.startswith("ctrl+"),
-        )
+def bindings(*scopes: Scope, dialog: bool = False) -> list[BindingType]:
+    """The key bindings of some scopes.
+
+    Args:
+        scopes: Whose.
+        dialog: Of a screen that hides the app's keys: help is called from there all the same.
+    """
+    made = [
+        _binding(action, key, call_of(action))
         for action in ACTIONS
         if action.scope in scopes
         for key in action.keys
     ]
+    if dialog:
+        made += [_binding(BY_ID["help"], key, "app.help") for key in BY_ID["help"].keys]
+    return made
+
+
+def _binding(action: Action, key: str, call: str) -> BindingType:
+    return Binding(
+        key,
+        call,
+        action.title,
+        show=bool(action.hint),
+        key_display=key_word(key),
+        tooltip=action.tooltip,
+        id=action.id,
+        # Before any text field: `q` is a letter there, Ctrl+C quits everywhere.
+        priority=action.first or (action.scope is Scope.APP and key.startswith("ctrl+")),
+    )
+
+
+def is_offered(action: Action, read_only: bool) -> bool:
+    """False for what changes something where jobs are only looked at.
+
+    Everything that shows or calls actions asks here: keys, lines of keys, help, the palette.
+    """
+    return not (read_only and action.changes)
 
 
 def offered(read_only: bool) -> tuple[Action, ...]:
     """All actions, or those that change nothing."""
-    return tuple(action for action in ACTIONS if not (read_only and action.changes))
+    return tuple(action for action in ACTIONS if is_offered(action, read_only))
+
+
+def scopes_of(screen: object) -> tuple[Scope, ...]:
+    """The scopes whose actions can be called on a screen as it is now, its own first."""
+    scopes: tuple[Scope, ...] = getattr(screen, "scopes", ())
+    return scopes
+
+
+class Section(NamedTuple):
+    """The keys of one scope, for help: each line is the keys as people call them, and an action."""
+
+    title: str
+    lines: list[tuple[str, Action]]
+
+
+def sections(
+    scopes: Sequence[Scope], read_only: bool = False, dialog: bool = False
+) -> Iterator[Section]:
+    """The keys that work where these scopes count: scope by scope, and those of the app last.
+
+    A key that a screen uses itself is not the app's there, and a dialog hides the app's letters.
+    """
+    used = {key for action in ACTIONS if action.scope in scopes for key in action.keys}
+    for scope in (*scopes, Scope.APP):
+        lines = []
+        for action in offered(read_only):
+            keys = action.keys if action.scope is scope else ()
+            if scope is Scope.APP:
+                keys = tuple(key for key in keys if key not in used)
+            if dialog and scope is Scope.APP and action.id != "help":
+                keys = tuple(key for key in keys if key.startswith("ctrl+"))
+            if keys:
+                lines.append((" ".join(map(key_word, keys)), action))
+        if lines:
+            yield Section(scope.value, lines)
+
+
+def hints(scopes: Sequence[Scope], read_only: bool = False) -> list[Action]:
+    """The actions that the line of keys offers where these scopes count, in the table's order."""
+    return [action for action in offered(read_only) if action.hint and action.scope in scopes]
+
+
+def footer_hints(empty: bool, read_only: bool = False) -> list[Action]:
+    """The actions the monitor's footer offers, in the table's order."""
+    return [
+        action
+        for action in hints((*JOB_LIST, Scope.APP), read_only)
+        if action.needs is Needs.NOTHING or _applies(action.needs, empty)
+    ]
+
+
+def _applies(needs: Needs, empty: bool) -> bool:
+    return empty if needs is Needs.EMPTY_LIST else not empty
 
 
 def refusal(action: Action, on_job: bool, on_set: bool, empty: bool) -> str:
@@ -94,16 +209,3 @@ def refusal(action: Action, on_job: bool, on_set: bool, empty: bool) -> str:
     if action.needs is Needs.JOB and on_set:
         return "This is a set: go to one of its jobs first."
     return ""
-
-
-def footer_hints(empty: bool, read_only: bool = False) -> list[Action]:
-    """The actions the footer offers, in the table's order."""
-    return [
-        action
-        for action in offered(read_only)
-        if action.hint and (action.needs is Needs.NOTHING or _offered(action.needs, empty))
-    ]
-
-
-def _offered(needs: Needs, empty: bool) -> bool:
-    return empty if needs is Needs.EMPTY_LIST else not empty

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Protocol
 
 from rich.color import ColorSystem
 from textual import events
-from textual.app import App
 from textual.command import Provider
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -34,6 +33,7 @@ from qtower.ui.screens.leaving import LeaveScreen
 from qtower.ui.screens.monitor import LOW_HEIGHT, MonitorScreen
 from qtower.ui.signs import Signs, choose_signs
 from qtower.ui.suspending import Suspension
+from qtower.ui.tower import Tower
 
 _FLUSH_SECONDS = 1 / 15
 """Rows that come within it reach the screens as one change."""
@@ -73,7 +73,7 @@ Connect = Callable[[Callable[[model.Event], None], Callable[[LinkState], None]],
 """Makes the link, given who hears its events and its states."""
 
 
-class TowerApp(App[None], inherit_bindings=False):
+class TowerApp(Tower, inherit_bindings=False):
     """The control tower.
 
     Args:
@@ -176,7 +176,7 @@ class TowerApp(App[None], inherit_bindings=False):
     def action_help(self) -> None:
         """Shows the keys and signs."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.signs, read_only=self.read_only))
+            self.push_screen(HelpScreen(self.signs, self.screen, read_only=self.read_only))
 
     async def action_quit(self) -> None:
         """Leaves; asks first while jobs are still being sent, because that ends with the agent."""

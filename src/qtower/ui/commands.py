@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
-from qtower.ui.actions import Action, Needs, Scope, key_word, offered
-from qtower.ui.screens.monitor import MonitorScreen
+from qtower.ui.actions import MOVING, Action, Needs, Scope, key_word, offered, scopes_of
+
+if TYPE_CHECKING:
+    from qtower.ui.screens.acting import Acting
+    from qtower.ui.tower import Tower
 
 
 class Palette(CommandPalette):
@@ -36,17 +40,17 @@ class ActionCommands(Provider):
                 yield Hit(score, matcher.highlight(title), run, text=title, help=action.tooltip)
 
     def _callable(self) -> Iterator[tuple[Action, Callable[[], object]]]:
-        monitor = self.screen if isinstance(self.screen, MonitorScreen) else None
-        empty = monitor is not None and not monitor.app.board.rows
-        for action in offered(read_only=getattr(self.app, "read_only", False)):
-            if action.id == "command_palette" or action.scope is Scope.LIST:
+        app, screen = cast("Tower", self.app), cast("Acting", self.screen)
+        scopes = frozenset(scopes_of(screen)) - MOVING
+        for action in offered(app.read_only):
+            if action.id == "command_palette":
                 continue
-            if action.needs is Needs.EMPTY_LIST and not empty:
+            if action.needs is Needs.EMPTY_LIST and app.board.rows:
                 continue
             if action.scope is Scope.APP:
-                yield action, partial(self.app.run_action, action.id)
-            elif monitor is not None:
-                yield action, partial(monitor.call_action, action)
+                yield action, partial(app.run_action, action.id)
+            elif action.scope in scopes:
+                yield action, partial(screen.call_action, action)
 
 
 def _title(action: Action) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -12,38 +11,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from qtower.ui.actions import Action, footer_hints, key_word
+from qtower.ui.actions import footer_hints
+from qtower.ui.hint_line import Hint, hints_that_fit
 
 _GAP = 2
-
-
-class Hint(NamedTuple):
-    """A key and its word, from cell `x` to cell `end` (exclusive)."""
-
-    action: str
-    key: str
-    word: str
-    x: int
-    end: int
-
-
-def hints_that_fit(offered: Sequence[Action], width: int) -> list[Hint]:
-    """The hints in their order and place; the least important are left out until they fit."""
-    kept = list(offered)
-    while kept and _width(kept) > width:
-        kept.remove(min(kept, key=lambda action: action.importance))
-    hints, x = [], 1
-    for action in kept:
-        key = key_word(action.keys[0])
-        end = x + cell_len(key) + 1 + cell_len(action.hint)
-        hints.append(Hint(action.id, key, action.hint, x, end))
-        x = end + _GAP
-    return hints
-
-
-def _width(kept: Sequence[Action]) -> int:
-    used = sum(cell_len(key_word(action.keys[0])) + 1 + cell_len(action.hint) for action in kept)
-    return 1 + used + _GAP * (len(kept) - 1)
 
 
 class Footer(Widget):

@@ -12,10 +12,10 @@ from qtower.ui.screens.confirm import ConfirmScreen
 from qtower.ui.words import job_name
 
 if TYPE_CHECKING:
-    from qtower.ui.app import TowerApp
+    from qtower.ui.tower import Tower
 
 
-def cancel_job(app: TowerApp, key: str) -> None:
+def cancel_job(app: Tower, key: str) -> None:
     """Asks, and cancels the job `key`; says why not where there is nothing to cancel."""
     row = app.board.row(key)
     if row is None:
@@ -24,7 +24,7 @@ def cancel_job(app: TowerApp, key: str) -> None:
     _cancel(app, job_name(row), [row], cancelling.job_question(row))
 
 
-def cancel_set(app: TowerApp, set_id: str) -> None:
+def cancel_set(app: Tower, set_id: str) -> None:
     """Asks, and cancels the unfinished jobs of a set; says why not where there is none."""
     rows = app.board.jobs_of(set_id)
     group = app.board.group(set_id)
@@ -32,7 +32,7 @@ def cancel_set(app: TowerApp, set_id: str) -> None:
     _cancel(app, name, rows, cancelling.set_question(name, rows), set_id=set_id)
 
 
-def cancel_marked(app: TowerApp) -> None:
+def cancel_marked(app: Tower) -> None:
     """Asks, and cancels the marked jobs that are unfinished; says why not where there is none."""
     board = app.board
     rows = [board.rows[key] for key in board.marks]
@@ -41,7 +41,7 @@ def cancel_marked(app: TowerApp) -> None:
 
 
 def _cancel(
-    app: TowerApp,
+    app: Tower,
     name: str,
     rows: Sequence[JobRow],
     question: cancelling.Question,
@@ -55,7 +55,7 @@ def _cancel(
 
 
 async def _ask_and_cancel(
-    app: TowerApp, name: str, question: cancelling.Question, set_id: str
+    app: Tower, name: str, question: cancelling.Question, set_id: str
 ) -> None:
     text, facts, keys = question
     screen = ConfirmScreen(text, facts, "Yes, cancel", "No, let it run")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from qtower.text import inert
+from qtower.ui.actions import BY_ID, Scope, bindings, key_word
+from qtower.ui.screens.acting import Acting
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Acting, ModalScreen[bool]):
     """Asks one question; returns True only for a yes.
 
     Args:
@@ -24,17 +24,8 @@ class ConfirmScreen(ModalScreen[bool]):
         no: The words on the button that does not.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "Yes", id="confirm_yes", tooltip="Do it."),
-        Binding("n,escape", "answer(False)", "No", id="confirm_no", tooltip="Leave it as it is."),
-        Binding(
-            "left,right,up,down,h,l",
-            "app.focus_next",
-            "Other answer",
-            id="confirm_other",
-            tooltip="Move between the answers.",
-        ),
-    ]
+    SCOPES = (Scope.CONFIRM,)
+    BINDINGS = bindings(*SCOPES, dialog=True)
 
     def __init__(self, question: str, facts: Sequence[str], yes: str, no: str) -> None:
         super().__init__()
@@ -50,15 +41,19 @@ class ConfirmScreen(ModalScreen[bool]):
             facts = "\n".join(inert(fact, 300) for fact in self._facts)
             yield Static(facts, id="confirm-facts", markup=False)
             with Horizontal(id="confirm-buttons"):
-                yield Button(f"{self._no} (n)", id="no")
-                yield Button(f"{self._yes} (y)", id="yes", variant="error")
+                yield Button(f"{self._no} ({_key('confirm.no')})", id="no")
+                yield Button(f"{self._yes} ({_key('confirm.yes')})", id="yes", variant="error")
 
     def on_mount(self) -> None:
         self.query_one("#no", Button).focus()
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
+    async def on_button_pressed(self, event: Button.Pressed) -> None:
+        await self.call_action(BY_ID[f"confirm.{event.button.id}"])
 
     def action_answer(self, yes: bool) -> None:
         """A letter was pressed."""
         self.dismiss(yes)
+
+
+def _key(action: str) -> str:
+    return key_word(BY_ID[action].keys[0])

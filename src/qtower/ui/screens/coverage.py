@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -18,31 +14,23 @@ from qtower.fitting import cut, fit
 from qtower.model import Coverage, FillHoles, GetCoverage, Hole, Submitted
 from qtower.text import inert
 from qtower.ui import words
+from qtower.ui.actions import Needs, Scope, bindings
 from qtower.ui.messages import RowsChanged, SendingChanged
+from qtower.ui.screens.acting import Acting
 from qtower.ui.screens.confirm import ConfirmScreen
 from qtower.ui.widgets.hints import Hints
-from qtower.ui.widgets.text_lines import InstantScroll
-
-if TYPE_CHECKING:
-    from qtower.ui.app import TowerApp
+from qtower.ui.widgets.text_lines import TextScroll
 
 _READ_SECONDS = 0.5  # at most so often: many rows of a set change at once
 _NAMED = 6
 
 
-class _Scroll(InstantScroll, VerticalScroll, can_focus=True):
-    """The text, which may be long."""
-
-
-class CoverageScreen(Screen[Submitted | None]):
+class CoverageScreen(Acting, Screen[Submitted | None]):
     """Closes with what was sent again, or with None."""
 
     AUTO_FOCUS = "#coverage-scroll"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss(None)", "Back to the jobs", id="coverage.back"),
-        Binding("s", "fill", "Send the holes once more", id="coverage.fill"),
-    ]
-    app: TowerApp
+    SCOPES = (Scope.COVERAGE, Scope.TEXT)
+    BINDINGS = bindings(Scope.COVERAGE)
 
     def __init__(self, set_id: str) -> None:
         super().__init__()
@@ -53,14 +41,12 @@ class CoverageScreen(Screen[Submitted | None]):
     def compose(self) -> ComposeResult:
         """The set's name, what it covers, its holes, and the keys."""
         yield Static("What the set covers", id="coverage-title", markup=False)
-        with _Scroll(id="coverage-scroll"):
+        with TextScroll(id="coverage-scroll"):
             yield Static(id="coverage-text", markup=False)
-        hints = (("s", "send the holes once more"), ("Esc", "back"))
-        yield Hints(hints[1:] if self.app.read_only else hints, id="coverage-hints")
+        yield Hints(id="coverage-hints")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Read-only, nothing is sent."""
-        return not (action == "fill" and self.app.read_only)
+    def has(self, needs: Needs) -> bool:
+        return needs is not Needs.COVERAGE or self._coverage is not None
 
     def on_mount(self) -> None:
         self._read()
@@ -96,8 +82,7 @@ class CoverageScreen(Screen[Submitted | None]):
     def action_fill(self) -> None:
         """Shows what would be sent, asks, and sends it."""
         found = self._coverage
-        if found is None:
-            return
+        assert found is not None
         plan, sendable = fill_plan(found)
         if not sendable:
             self.app.say("info", "Send the holes", plan[0])

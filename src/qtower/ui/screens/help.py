@@ -1,20 +1,21 @@
-"""Help: every key, from the action table, and what the signs mean."""
+"""Help: the keys of a screen, from the action table, and what the signs mean."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from qtower.model import Status
-from qtower.ui.actions import Scope, key_word, offered
+from qtower.ui.actions import JOB_LIST, Scope, bindings, scopes_of, sections
+from qtower.ui.screens.acting import Acting
 from qtower.ui.signs import Signs
+from qtower.ui.widgets.text_lines import TextScroll
 
 _MEANINGS = {
     Status.INITIALIZING: "being made at the endpoint",
@@ -28,46 +29,47 @@ _MEANINGS = {
     Status.UNKNOWN: "its state was never read yet",
 }
 
-_SCOPES = (Scope.JOBS, Scope.MARKS, Scope.SORT, Scope.LIST, Scope.APP)
 
+class HelpScreen(Acting, ModalScreen[None]):
+    """Lies over any screen; Esc, q, ? or Enter closes it.
 
-class HelpScreen(ModalScreen[None]):
-    """Lies over any screen; Esc, q, ? or Enter closes it."""
+    Args:
+        signs: Signs that the terminal can show.
+        below: The screen whose keys are explained.
+        read_only: Nothing that changes a job is on a key.
+    """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape,q,question_mark,enter",
-            "dismiss",
-            "Close",
-            id="help_close",
-            tooltip="Back to where you were.",
-        ),
-    ]
+    SCOPES = (Scope.HELP, Scope.TEXT)
+    BINDINGS = bindings(Scope.HELP)
 
-    def __init__(self, signs: Signs, *, read_only: bool = False) -> None:
+    def __init__(self, signs: Signs, below: Screen[Any], *, read_only: bool = False) -> None:
         super().__init__()
-        self._rows = help_rows(signs, read_only=read_only)
+        self._rows = help_rows(signs, scopes_of(below), read_only=read_only, dialog=below.is_modal)
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        with VerticalScroll(id="help", can_focus=True):
+        with TextScroll(id="help"):
             yield Static(_table(self._rows), id="help-text")
 
     def on_mount(self) -> None:
         self.query_one("#help").focus()
 
 
-def help_rows(signs: Signs, *, read_only: bool = False) -> list[tuple[str, str]]:
+def help_rows(
+    signs: Signs,
+    scopes: Sequence[Scope] = JOB_LIST,
+    *,
+    read_only: bool = False,
+    dialog: bool = False,
+) -> list[tuple[str, str]]:
     """The keys by scope, then the signs: pairs of a key or sign and what it means.
 
     A heading has no second part, and an empty pair stands between two parts.
     """
     rows: list[tuple[str, str]] = []
-    for scope in _SCOPES:
-        rows.append((scope.value, ""))
-        for action in offered(read_only):
-            if action.scope is scope and action.keys:
-                rows.append((" ".join(key_word(key) for key in action.keys), action.tooltip))
+    for title, lines in sections(scopes, read_only, dialog):
+        rows.append((title, ""))
+        rows += [(keys, action.tooltip) for keys, action in lines]
         rows.append(("", ""))
     rows.append(("Signs", ""))
     for status, meaning in _MEANINGS.items():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
@@ -13,25 +10,23 @@ from textual.widgets import Button, Static
 from qtower.fitting import cut
 from qtower.model import Steer, UnsentSet
 from qtower.ui import words
+from qtower.ui.actions import BY_ID, Scope, bindings, key_word
+from qtower.ui.screens.acting import Acting
 
 _NAMED = 4
+_ANSWERS = {
+    "stay": "Stay",
+    "background": "Quit, and send in the background",
+    "stop": "Quit, and keep the rest for later",
+}
+"""The buttons, each for an action of the table."""
 
 
-class LeaveScreen(ModalScreen[Steer | None]):
+class LeaveScreen(Acting, ModalScreen[Steer | None]):
     """Asks what becomes of the sets that are being sent; None is: stay."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n,escape", "answer('')", "Stay", id="leave_no", tooltip="Leave it as it is."),
-        Binding("b", "answer('background')", "Background", id="leave_background"),
-        Binding("s", "answer('stop')", "Stop", id="leave_stop"),
-        Binding(
-            "left,right,up,down,h,l,j,k",
-            "app.focus_next",
-            "Other answer",
-            id="leave_other",
-            tooltip="Move between the answers.",
-        ),
-    ]
+    SCOPES = (Scope.LEAVE,)
+    BINDINGS = bindings(*SCOPES, dialog=True)
 
     def __init__(self, sets: list[UnsentSet]) -> None:
         super().__init__()
@@ -50,15 +45,15 @@ class LeaveScreen(ModalScreen[Steer | None]):
             question = f"{words.jobs(unsent)} {'is' if unsent == 1 else 'are'} still being sent."
             yield Static(question, id="confirm-question", markup=False)
             yield Static("\n".join(facts), id="confirm-facts", markup=False)
-            yield Button("Stay (n)", id="stay", compact=True)
-            yield Button("Quit, and send in the background (b)", id="background", compact=True)
-            yield Button("Quit, and keep the rest for later (s)", id="stop", compact=True)
+            for answer, label in _ANSWERS.items():
+                key = key_word(BY_ID[f"leave.{answer}"].keys[0])
+                yield Button(f"{label} ({key})", id=answer, compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#stay", Button).focus()
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        self.action_answer("" if event.button.id == "stay" else str(event.button.id))
+    async def on_button_pressed(self, event: Button.Pressed) -> None:
+        await self.call_action(BY_ID[f"leave.{event.button.id}"])
 
     def action_answer(self, steer: str) -> None:
         """A letter or a button was pressed."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, Label, Static
@@ -25,14 +25,12 @@ from qtower.ui.listing import Entry
 from qtower.ui.looking import Gaze
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
 from qtower.ui.painting.below import shine_through
+from qtower.ui.screens.acting import Acting
 from qtower.ui.screens.cancel import cancel_job, cancel_marked, cancel_set
 from qtower.ui.sending import sending_words
 from qtower.ui.signs import Signs
 from qtower.ui.situation import situation, too_small
 from qtower.ui.widgets.field import Field
-
-if TYPE_CHECKING:
-    from qtower.ui.app import TowerApp
 
 LOW_HEIGHT = 20
 """Terminals lower than it have a header of one line, and notices above the list."""
@@ -42,7 +40,7 @@ _TYPING_SECONDS = 0.1
 """So long after the last letter the filter is followed."""
 
 
-class MonitorScreen(Screen[None]):
+class MonitorScreen(Acting, Screen[None]):
     """The list of all jobs.
 
     Args:
@@ -51,9 +49,9 @@ class MonitorScreen(Screen[None]):
         signs: Signs that the terminal can show.
     """
 
+    SCOPES = actions.JOB_LIST
     BINDINGS = actions.bindings(actions.Scope.JOBS)
     AUTO_FOCUS = "#jobs"
-    app: TowerApp
 
     def __init__(self, board: Board, clock: Callable[[], float], signs: Signs) -> None:
         super().__init__()
@@ -66,14 +64,6 @@ class MonitorScreen(Screen[None]):
         self._header = Header(clock=clock, id="header")
         self._footer = Footer(id="footer")
         self._situation = ""
-        self._without_target: dict[str, Callable[[], None]] = {
-            "submit": self._submit,
-            "samples": self._samples,
-            "refresh": self._read_all,
-            "filter": self._filter,
-            "clear_filter": self._clear_filter,
-            "unsent": self._show_unsent,
-        }
 
     def compose(self) -> ComposeResult:
         """From top to bottom; of list and situation one is shown."""
@@ -169,11 +159,6 @@ class MonitorScreen(Screen[None]):
     def _sending_changed(self) -> None:
         self._header.tell_sending(sending_words(self.app.sending))
 
-    def _show_unsent(self) -> None:
-        from qtower.ui.screens.unsent import UnsentScreen
-
-        self.app.push_screen(UnsentScreen())
-
     def on_screen_resume(self) -> None:
         self._board_changed()
 
@@ -187,78 +172,91 @@ class MonitorScreen(Screen[None]):
 
     # -- actions --
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Read-only, the keys of what changes jobs are not there."""
-        name = parameters[0] if action == "act" and parameters else ""
-        known = actions.BY_ID.get(str(name))
-        return not (known is not None and known.changes and self.app.read_only)
+    def target_of(self, action: actions.Action) -> DOMNode:
+        return self if action.scope is actions.Scope.JOBS else self._jobs
 
-    @on(Footer.Chosen)
-    def _footer_chosen(self, event: Footer.Chosen) -> None:
-        self.call_action(actions.BY_ID[event.action])
-
-    def call_action(self, action: actions.Action) -> None:
-        """Does an action of the table wherever it belongs."""
-        if action.scope is actions.Scope.JOBS:
-            self.action_act(action.id)
-        elif action.scope is actions.Scope.APP:
-            self.app.call_later(self.app.run_action, action.id)
-        else:
-            self._jobs.call_later(self._jobs.run_action, actions.call_of(action))
-
-    @on(JobList.Opened)
-    def _line_opened(self) -> None:
-        self.action_act("open")
-
-    def action_act(self, name: str) -> None:
-        """Does the action `name` of the table to what is under the cursor, or says why not."""
-        action, entry = actions.BY_ID[name], self._jobs.choose()
+    def why_not(self, action: actions.Action) -> str:
+        """Whether it applies to what is under the cursor, which from now on stays there."""
+        entry = self._jobs.choose()
+        on_marks = action.id == "cancel" and self._board.marks
+        if action.scope is not actions.Scope.JOBS or on_marks:
+            return ""
         on_set = entry is not None and entry.is_set
         on_job = entry is not None and not entry.is_set
-        if action.changes and self.app.read_only:
-            self.app.say("info", action.title, "qtower is read-only here: nothing is changed.")
-            return
-        if name == "cancel" and self._board.marks:
-            cancel_marked(self.app)
-            return
-        if why_not := actions.refusal(action, on_job, on_set, empty=not self._board.rows):
-            self.app.say("info", action.title, why_not)
-            return
-        if action.needs in (actions.Needs.JOB, actions.Needs.JOB_OR_SET):
-            assert entry is not None
-            self._act_on(name, entry)
-        else:
-            self._without_target[name]()
+        return actions.refusal(action, on_job, on_set, empty=not self._board.rows)
 
-    def _act_on(self, name: str, entry: Entry) -> None:
-        if name == "coverage":
-            self._show_coverage(entry)
-        elif name == "cancel" and entry.is_set:
-            cancel_set(self.app, entry.set_id)
-        elif name == "cancel":
-            cancel_job(self.app, entry.key)
-        elif entry.is_set:
+    @on(Footer.Chosen)
+    async def _footer_chosen(self, event: Footer.Chosen) -> None:
+        await self.call_action(actions.BY_ID[event.action])
+
+    @on(JobList.Opened)
+    async def _line_opened(self) -> None:
+        await self.action_act("open")
+
+    def _entry(self) -> Entry:
+        entry = self._jobs.choose()
+        assert entry is not None, "why_not was asked before"
+        return entry
+
+    def action_open(self) -> None:
+        """Shows the job, or folds or unfolds the set."""
+        if self._entry().is_set:
             self._jobs.action_toggle_fold()
         else:
-            # Imported late: the first paint does not wait for what it does not show.
-            from qtower.ui.screens.details import DetailsScreen
+            self._show_details("summary")
 
-            self.app.push_screen(DetailsScreen(entry.key, "summary" if name == "open" else name))
+    def action_result(self) -> None:
+        """Shows the counts of the job."""
+        self._show_details("result")
 
-    def _show_coverage(self, entry: Entry) -> None:
+    def action_error(self) -> None:
+        """Shows why the job failed."""
+        self._show_details("error")
+
+    def action_qobj(self) -> None:
+        """Shows the circuits of the job."""
+        self._show_details("qobj")
+
+    def _show_details(self, tab: str) -> None:
+        # Imported late, as all other screens: the first paint does not wait for what it does not
+        # show.
+        from qtower.ui.screens.details import DetailsScreen
+
+        self.app.push_screen(DetailsScreen(self._entry().key, tab))
+
+    def action_cancel(self) -> None:
+        """Asks, and cancels the marked jobs, else the job or the unfinished ones of the set."""
+        if self._board.marks:
+            cancel_marked(self.app)
+        elif (entry := self._entry()).is_set:
+            cancel_set(self.app, entry.set_id)
+        else:
+            cancel_job(self.app, entry.key)
+
+    def action_unsent(self) -> None:
+        """Shows the sets that are not wholly sent."""
+        from qtower.ui.screens.unsent import UnsentScreen
+
+        self.app.push_screen(UnsentScreen())
+
+    def action_coverage(self) -> None:
+        """Shows which experiments of the set are there."""
         from qtower.ui.screens.coverage import CoverageScreen
 
-        if entry.set_id:
-            self.app.push_screen(CoverageScreen(entry.set_id), self._submitted)
+        if set_id := self._entry().set_id:
+            self.app.push_screen(CoverageScreen(set_id), self._submitted)
         else:
             self.app.say("info", "What a set covers", "This job belongs to no set.")
 
-    def _submit(self) -> None:
+    def action_submit(self) -> None:
+        """Shows the form."""
         from qtower.ui.screens.submit import SubmitScreen
 
         self.app.push_screen(SubmitScreen(), self._submitted)
 
-    def _samples(self) -> None:
+    def action_samples(self) -> None:
+        """Sends the sample circuits."""
+
         async def send() -> None:
             self._submitted(await self.app.ask(model.SubmitSamples()))
 
@@ -272,7 +270,9 @@ class MonitorScreen(Screen[None]):
         self.app.say("info", "Submit", text)
         self._jobs.go_to_set(sent.set_id)
 
-    def _read_all(self) -> None:
+    def action_refresh(self) -> None:
+        """Reads all jobs now."""
+
         async def read() -> None:
             connection: model.Connection = await self.app.ask(model.Refresh())
             if connection.link is model.Link.LIVE:
@@ -282,11 +282,13 @@ class MonitorScreen(Screen[None]):
 
     # -- filter --
 
-    def _filter(self) -> None:
+    def action_filter(self) -> None:
+        """Asks which jobs are to be listed."""
         self.add_class("filtering")
         self.query_one("#filter", Input).focus()
 
-    def _clear_filter(self) -> None:
+    def action_clear_filter(self) -> None:
+        """Lists all jobs again."""
         self.query_one("#filter", Input).value = ""
         self._leave_filter()
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -16,12 +13,12 @@ from qtower.fitting import cut
 from qtower.model import Steer, SteerSet, UnsentSet
 from qtower.text import inert
 from qtower.ui import times, words
+from qtower.ui.actions import BY_ID, Needs, Scope, bindings
 from qtower.ui.messages import SendingChanged
+from qtower.ui.screens.acting import Acting
 from qtower.ui.screens.confirm import ConfirmScreen
+from qtower.ui.widgets.choice_list import ChoiceList
 from qtower.ui.widgets.hints import Hints
-
-if TYPE_CHECKING:
-    from qtower.ui.app import TowerApp
 
 _NOTHING = "Every job has reached the server, or was given up: nothing is unsent."
 _STATES = {
@@ -30,41 +27,21 @@ _STATES = {
     "paused": "paused",
     "background": "being sent in the background",
 }
-_HINTS = (
-    ("s", "send"),
-    ("p", "pause"),
-    ("x", "stop"),
-    ("l", "leave it"),
-    ("b", "background"),
-    ("a", "always"),
-    ("Esc", "back"),
-)
-_CHANGES = ("steer", "pause", "leave")
 
 
-class UnsentScreen(Screen[None]):
+class UnsentScreen(Acting, Screen[None]):
     """One entry for each set that is not wholly sent."""
 
     AUTO_FOCUS = "#unsent"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss(None)", "Back to the jobs", id="unsent.back"),
-        Binding("s,enter", "steer('send')", "Send the rest", id="unsent.send"),
-        Binding("a", "steer('always')", "Send, also after a restart", id="unsent.always"),
-        Binding("b", "steer('background')", "Send in the background", id="unsent.background"),
-        Binding("p", "pause", "Pause, or go on", id="unsent.pause"),
-        Binding("x", "steer('stop')", "Stop, and keep the rest", id="unsent.stop"),
-        Binding("l", "leave", "Give the rest up", id="unsent.leave"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
-    ]
-    app: TowerApp
+    SCOPES = (Scope.UNSENT, Scope.CHOICES)
+    BINDINGS = bindings(Scope.UNSENT)
 
     def compose(self) -> ComposeResult:
         """The sets, what is said of the whole, and the keys."""
         yield Static("Unsent jobs", id="unsent-title", markup=False)
         yield Static(id="unsent-note", markup=False)
-        yield OptionList(id="unsent", markup=False)
-        yield Hints(_HINTS[-1:] if self.app.read_only else _HINTS, id="unsent-hints")
+        yield ChoiceList(id="unsent", markup=False)
+        yield Hints(id="unsent-hints")
 
     def on_mount(self) -> None:
         self._show()
@@ -98,22 +75,12 @@ class UnsentScreen(Screen[None]):
         sets = self.app.sending
         return next((each for each in sets if option and each.set_id == option.id), None)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Read-only, what is unsent is only looked at."""
-        return not (action in _CHANGES and self.app.read_only)
+    def has(self, needs: Needs) -> bool:
+        return needs is not Needs.UNSENT_SET or self._chosen() is not None
 
     @on(OptionList.OptionSelected)
-    def _selected(self) -> None:
-        if not self.app.read_only:
-            self.action_steer("send")
-
-    def action_down(self) -> None:
-        """To the next set."""
-        self.query_one("#unsent", OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """To the set above."""
-        self.query_one("#unsent", OptionList).action_cursor_up()
+    async def _clicked(self) -> None:
+        await self.call_action(BY_ID["unsent.send"])
 
     def action_steer(self, steer: str) -> None:
         """Tells the agent what is wanted of the chosen set."""

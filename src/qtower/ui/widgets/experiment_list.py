@@ -14,6 +14,8 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from qtower.text import inert
+from qtower.ui.actions import Scope, bindings
+from qtower.ui.widgets.choice_list import ChoiceList
 from qtower.ui.widgets.field import Field
 
 
@@ -50,7 +52,9 @@ def entry_line(entry: Entry, digits: int) -> Text:
 
 
 class ExperimentList(Vertical):
-    """The experiments of a job with a field to find one. Only `Chosen` leaves it."""
+    """The experiments of a job with a field to find one. Only `Chosen` and `Left` leave it."""
+
+    BINDINGS = bindings(Scope.FINDING)
 
     class Chosen(Message):
         """The experiment `index` is to be shown; `taken`: the person is done choosing."""
@@ -70,7 +74,7 @@ class ExperimentList(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Field(placeholder="/ index or name", compact=True, select_on_focus=True)
-        yield OptionList(markup=False, compact=True)
+        yield ChoiceList(markup=False, compact=True)
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Replaces the experiments; the chosen one stays if it still exists."""
@@ -129,14 +133,18 @@ class ExperimentList(Vertical):
         if event.option_id is not None:
             self._choose(int(event.option_id), taken=True)
 
-    def key_escape(self) -> None:
-        field = self.query_one(Input)
-        field.value = ""
-        self.post_message(self.Left())
+    def action_take(self) -> None:
+        """Chooses the experiment under the cursor."""
+        self.query_one(OptionList).action_select()
 
-    def key_down(self) -> None:
-        if self.query_one(Input).has_focus:
-            self.query_one(OptionList).focus()
+    def action_to_list(self) -> None:
+        """Leaves the field for the experiments that match."""
+        self.query_one(OptionList).focus()
+
+    def action_leave(self) -> None:
+        """Leaves without choosing."""
+        self.query_one(Input).value = ""
+        self.post_message(self.Left())
 
     def _choose(self, index: int, taken: bool) -> None:
         self.chosen = index

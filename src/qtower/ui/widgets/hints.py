@@ -1,39 +1,47 @@
-"""The line of keys at the bottom of a screen."""
+"""The line of keys at the bottom of a screen, made from the action table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
+from textual import events
 from textual.widget import Widget
 
-Hint = tuple[str, str]
-"""A key as people call it, and what it does."""
+from qtower.ui.actions import BY_ID, hints
+from qtower.ui.hint_line import Hint, hints_that_fit
+
+if TYPE_CHECKING:
+    from qtower.ui.screens.acting import Acting
+
+_GAP = 3
 
 
 class Hints(Widget):
-    """Keys and what they do, as many as fit: the last ones give way first."""
+    """The keys that its screen has at the moment; a click on one does what the key does."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"hints--key"}
-
-    def __init__(self, hints: Sequence[Hint] = (), *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._hints = list(hints)
-
-    def show(self, hints: Sequence[Hint]) -> None:
-        """Replaces the hints."""
-        self._hints = list(hints)
-        self.refresh()
 
     def render(self) -> Text:
         key_style = self.get_component_rich_style("hints--key", partial=True)
         line = Text(no_wrap=True)
-        for key, what in self._hints:
-            gap = "   " if line.plain else ""
-            if len(line.plain) + len(gap) + len(key) + 1 + len(what) > self.size.width:
-                break
-            line.append(gap)
-            line.append(key, style=key_style)
-            line.append(f" {what}")
+        for hint in self._hints():
+            line.append(" " * (hint.x - line.cell_len))
+            line.append(hint.key, style=key_style)
+            line.append(f" {hint.word}")
         return line
+
+    async def on_click(self, event: events.Click) -> None:
+        place = event.get_content_offset(self)
+        for hint in self._hints():
+            if place is not None and hint.x <= place.x < hint.end:
+                await self._screen.call_action(BY_ID[hint.action])
+
+    @property
+    def _screen(self) -> Acting:
+        return cast("Acting", self.screen)
+
+    def _hints(self) -> list[Hint]:
+        screen = self._screen
+        offered = hints(screen.scopes, screen.app.read_only)
+        return hints_that_fit(offered, self.content_size.width, start=0, gap=_GAP)

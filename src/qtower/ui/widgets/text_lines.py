@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.binding import Binding, BindingType
-from textual.containers import ScrollableContainer
+from textual.containers import ScrollableContainer, VerticalScroll
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from qtower.text import inert_lines
+from qtower.ui.actions import Scope, bindings
 
 _LINE = 4096
 """Characters of a line: nobody scrolls further to the right."""
 
-SCROLL_KEYS: list[BindingType] = [
-    Binding("j", "scroll_down", "Down", show=False),
-    Binding("k", "scroll_up", "Up", show=False),
-    Binding("g", "scroll_home", "First", show=False),
-    Binding("G", "scroll_end", "Last", show=False),
-]
 
-
-class InstantScroll(ScrollableContainer):
+class InstantScroll(ScrollableContainer, inherit_bindings=False):
     """Keys move it at once: a far place in a long text is not worth drawing the way there."""
 
-    BINDINGS: ClassVar[list[BindingType]] = SCROLL_KEYS
+    BINDINGS = bindings(Scope.TEXT)
 
     def action_scroll_home(self) -> None:
         self.scroll_home(animate=False)
@@ -41,6 +32,10 @@ class InstantScroll(ScrollableContainer):
 
     def action_page_down(self) -> None:
         self.scroll_page_down(animate=False)
+
+
+class TextScroll(InstantScroll, VerticalScroll, can_focus=True):
+    """What it holds, scrolled up and down."""
 
 
 class TextLines(InstantScroll, ScrollView, can_focus=True):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from textual import on
 
+from qtower.ui.actions import Needs
 from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.widgets.experiment_list import ExperimentList
 
 
 class ExperimentTab(DetailsTab):
-    """Composes an `ExperimentList`. A subclass implements `has_experiments` and `look_at`."""
+    """Composes an `ExperimentList`. A subclass implements `is_read` and `look_at`."""
 
     @property
-    def has_experiments(self) -> bool:
-        """True once there is something to choose from."""
+    def is_read(self) -> bool:
+        """True once the experiments, and what is shown of them, are there."""
         raise NotImplementedError
+
+    def has(self, needs: Needs) -> bool:
+        return self.is_read
 
     def look_at(self, index: int) -> None:
         """Shows experiment `index`, which has been chosen."""
@@ -25,9 +29,8 @@ class ExperimentTab(DetailsTab):
 
     def action_find(self) -> None:
         """Types an index or a part of a name."""
-        if self.has_experiments:
-            self.add_class("-finding")
-            self.query_one(ExperimentList).find()
+        self.add_class("-finding")
+        self.query_one(ExperimentList).find()
 
     def action_step(self, by: int) -> None:
         """The next or previous experiment."""

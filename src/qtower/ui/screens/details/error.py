@@ -10,10 +10,10 @@ from textual.widgets import Static
 from qtower.errors import JobStateError
 from qtower.model import ErrorReport, GetError, Status
 from qtower.text import inert, inert_lines
-from qtower.ui.screens.details.facts import TextScroll
 from qtower.ui.screens.details.tab import DetailsTab, position_words
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.state_panel import StatePanel
+from qtower.ui.widgets.text_lines import TextScroll
 
 _MESSAGE = 20_000  # characters: laying out a megabyte takes a minute
 _EXPERIMENT = 2000

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -13,11 +12,7 @@ from qtower.model import Details, GetDetails, JobRow
 from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.state_panel import StatePanel
-from qtower.ui.widgets.text_lines import InstantScroll
-
-
-class TextScroll(InstantScroll, VerticalScroll):
-    """A text that scrolls up and down."""
+from qtower.ui.widgets.text_lines import TextScroll
 
 
 class FactsTab(DetailsTab):

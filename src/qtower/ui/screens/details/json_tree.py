@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from qtower.errors import QtowerError
 from qtower.model import GetJson, JsonChildren, JsonNode
 from qtower.text import inert
+from qtower.ui.actions import Scope, bindings
 from qtower.ui.widgets.asking import ask
 
 PAGE = 200
@@ -34,17 +33,10 @@ def node_label(node: JsonNode) -> Text:
     return label
 
 
-class JsonTree(Tree[Place]):
+class JsonTree(Tree[Place], inherit_bindings=False):
     """Reads at most `PAGE` children at once; "… more" reads the next page."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("right", "open", "Open", show=False),
-        Binding("left", "close", "Close", show=False),
-        Binding("g", "scroll_home", "First", show=False),
-        Binding("G", "scroll_end", "Last", show=False),
-    ]
+    BINDINGS = bindings(Scope.TREE)
 
     def __init__(self, key: str, *, id: str | None = None) -> None:
         super().__init__(Text("qobj"), data=Place(), id=id)

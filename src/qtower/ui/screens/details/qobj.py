@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
@@ -12,14 +11,14 @@ from textual.widgets import Static
 from qtower.errors import QtowerError
 from qtower.model import Drawing, GetDrawing, GetQobj, JobRow, QobjHead
 from qtower.text import inert
+from qtower.ui.actions import Scope
 from qtower.ui.screens.details.choosing import ExperimentTab
-from qtower.ui.screens.details.facts import TextScroll
 from qtower.ui.screens.details.json_tree import JsonTree
 from qtower.ui.screens.details.summary import field_lines
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.experiment_list import Entry, ExperimentList, index_words
 from qtower.ui.widgets.state_panel import StatePanel
-from qtower.ui.widgets.text_lines import TextLines
+from qtower.ui.widgets.text_lines import TextLines, TextScroll
 from qtower.ui.widgets.wording import plural, size
 
 PARTS = {"drawing": "Drawing", "config": "Run configuration", "json": "JSON"}
@@ -40,13 +39,7 @@ def qobj_line(head: QobjHead) -> Text:
 class QobjTab(ExperimentTab):
     """Experiments at the left as in the result; `v` goes from drawing to configuration to JSON."""
 
-    KEYS = (
-        Binding("v", "view", "Next view", id="qobj.view"),
-        Binding("slash", "find", "Find experiment", id="qobj.find"),
-        Binding("right_square_bracket,n", "step(1)", "Next experiment", id="qobj.next"),
-        Binding("left_square_bracket,p", "step(-1)", "Previous experiment", id="qobj.previous"),
-    )
-    HINTS = (("v", "drawing, configuration, JSON"), ("[ ]", "experiment"), ("/", "find"))
+    SCOPES = (Scope.QOBJ, Scope.EXPERIMENTS, Scope.FINDING, Scope.TEXT, Scope.TREE)
 
     def __init__(self, key: str, *, id: str) -> None:
         super().__init__(key, id=id)
@@ -104,8 +97,6 @@ class QobjTab(ExperimentTab):
 
     def action_view(self) -> None:
         """Drawing, run configuration, JSON, and from the beginning."""
-        if self._head is None:
-            return
         names = list(PARTS)
         self._part = names[(names.index(self._part) + 1) % len(names)]
         self._show_part()
@@ -140,7 +131,7 @@ class QobjTab(ExperimentTab):
     # -- which experiment --
 
     @property
-    def has_experiments(self) -> bool:
+    def is_read(self) -> bool:
         return self._head is not None
 
     def look_at(self, index: int) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
@@ -25,6 +24,7 @@ from qtower.model import (
     Status,
 )
 from qtower.text import inert, inert_lines
+from qtower.ui.actions import Scope
 from qtower.ui.screens.details.choosing import ExperimentTab
 from qtower.ui.screens.details.result_lines import View, experiment_line, result_line
 from qtower.ui.screens.details.save import SaveDialog
@@ -41,23 +41,7 @@ from qtower.ui.widgets.wording import size
 class ResultTab(ExperimentTab):
     """Experiments at the left (when narrow: called with `/`), outcomes of one at the right."""
 
-    KEYS = (
-        Binding("slash", "find", "Find experiment", id="result.find"),
-        Binding("right_square_bracket,n", "step(1)", "Next experiment", id="result.next"),
-        Binding("left_square_bracket,p", "step(-1)", "Previous experiment", id="result.previous"),
-        Binding("s", "sort", "Sort by count or bits", id="result.sort"),
-        Binding("m", "part('memory')", "Memory or counts", id="result.memory"),
-        Binding("h", "part('header')", "Header or counts", id="result.header"),
-        Binding("w", "save", "Save", id="result.save"),
-    )
-    HINTS = (
-        ("w", "save"),
-        ("s", "sort"),
-        ("[ ]", "experiment"),
-        ("/", "find"),
-        ("m", "memory"),
-        ("h", "header"),
-    )
+    SCOPES = (Scope.RESULT, Scope.EXPERIMENTS, Scope.FINDING, Scope.TEXT)
 
     def __init__(self, key: str, *, id: str) -> None:
         super().__init__(key, id=id)
@@ -122,7 +106,7 @@ class ResultTab(ExperimentTab):
     # -- which experiment --
 
     @property
-    def has_experiments(self) -> bool:
+    def is_read(self) -> bool:
         return self._head is not None
 
     def look_at(self, index: int) -> None:
@@ -224,9 +208,6 @@ class ResultTab(ExperimentTab):
 
     def action_save(self) -> None:
         """Asks for a path and writes the result there."""
-        if self._head is None:
-            self.notify("There is no result to save.", severity="warning")
-            return
         row = self.row
         name = (row.name or row.job_id if row is not None else "") or self.key
         self.app.push_screen(SaveDialog(self.key, name, self._saved_as), self._saved)

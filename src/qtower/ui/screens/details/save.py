@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -18,6 +16,8 @@ from textual.widgets import Input, Static
 from qtower.errors import QtowerError
 from qtower.model import Saved, SaveResult
 from qtower.text import inert_lines
+from qtower.ui.actions import Scope, bindings
+from qtower.ui.screens.acting import Acting
 from qtower.ui.widgets.asking import ask
 from qtower.ui.widgets.field import Field
 from qtower.ui.widgets.hints import Hints
@@ -38,12 +38,11 @@ def _whole_path(typed: str) -> Path:
         return Path(typed.strip()).absolute()
 
 
-class SaveDialog(ModalScreen[Saved | None]):
+class SaveDialog(Acting, ModalScreen[Saved | None]):
     """A path; its suffix says the format. Asks before it replaces a file."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel", id="save.cancel")
-    ]
+    SCOPES = (Scope.SAVE,)
+    BINDINGS = bindings(*SCOPES, dialog=True)
 
     def __init__(self, key: str, job_name: str, path: str = "") -> None:
         super().__init__()
@@ -57,7 +56,7 @@ class SaveDialog(ModalScreen[Saved | None]):
             yield Static("File  (.json: the whole result,  .csv: the counts)", markup=False)
             yield Field(self._path, id="save-path", compact=True, select_on_focus=False)
             yield Static(id="save-message", markup=False)
-            yield Hints((("Enter", "save"), ("Esc", "cancel")))
+            yield Hints()
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -67,9 +66,10 @@ class SaveDialog(ModalScreen[Saved | None]):
         self._replace = ""
         self._say("")
 
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        self.run_worker(self._save(event.value), group="save", exclusive=True)
+    def action_save(self) -> None:
+        """Writes the file that the path names, or says what is wrong with that."""
+        typed = self.query_one(Input).value
+        self.run_worker(self._save(typed), group="save", exclusive=True)
 
     async def _save(self, typed: str) -> None:
         # The agent's working directory need not be ours: it gets the whole path.

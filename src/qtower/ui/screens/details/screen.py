@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static, TabbedContent, TabPane
 
 from qtower.model import JobRow
 from qtower.text import inert
+from qtower.ui.actions import Action, Needs, Scope, bindings
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged
+from qtower.ui.screens.acting import Acting
 from qtower.ui.screens.cancel import cancel_job
 from qtower.ui.screens.details.error import ErrorTab
 from qtower.ui.screens.details.qobj import QobjTab
@@ -25,10 +26,7 @@ from qtower.ui.screens.details.summary import SummaryTab
 from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.screens.details.timeline import TimelineTab
 from qtower.ui.widgets.asking import row_of
-from qtower.ui.widgets.hints import Hint, Hints
-
-if TYPE_CHECKING:
-    from qtower.ui.app import TowerApp
+from qtower.ui.widgets.hints import Hints
 
 TABS: dict[str, type[DetailsTab]] = {
     "summary": SummaryTab,
@@ -38,28 +36,9 @@ TABS: dict[str, type[DetailsTab]] = {
     "qobj": QobjTab,
 }
 
-_LEAVING: tuple[Hint, ...] = (("Esc", "back"), ("1-5", "tab"))
-_CHANGES: tuple[Hint, ...] = (("c", "cancel job"),)
-_ALWAYS: tuple[Hint, ...] = (("y", "copy"),)
 _RELOAD_EVERY = 0.5  # seconds, at most: a job may change more often than a person reads
 
 _WIDTHS = [(0, "-narrow"), (100, "-wide")]
-_KEYS: list[BindingType] = [
-    Binding("escape,q", "dismiss(None)", "Back to the jobs", id="details.back"),
-    Binding("1", "show_tab('summary')", "Summary", id="details.summary"),
-    Binding("2", "show_tab('timeline')", "Timeline", id="details.timeline"),
-    Binding("3,r", "show_tab('result')", "Result", id="details.result"),
-    Binding("4,e", "show_tab('error')", "Error", id="details.error"),
-    Binding("5,o", "show_tab('qobj')", "Qobj", id="details.qobj"),
-    Binding("c", "cancel", "Cancel the job", id="details.cancel"),
-    Binding("y", "copy", "Copy the tab's text", id="details.copy"),
-]
-
-_KEYS += [
-    Binding(key.key, f'on_tab("{name}", "{key.action}")', key.description, id=key.id)
-    for name, tab in TABS.items()
-    for key in tab.KEYS
-]
 
 
 def job_title(row: JobRow) -> str:
@@ -69,12 +48,13 @@ def job_title(row: JobRow) -> str:
     return f"{row.set_name or row.set_id} #{row.index}  {row.label}".rstrip()
 
 
-class DetailsScreen(Screen[None]):
+class DetailsScreen(Acting, Screen[None]):
     """All that is known of the job `key`, beginning at the tab `tab`."""
 
     AUTO_FOCUS = ""  # the tab that appears takes the focus
     HORIZONTAL_BREAKPOINTS = _WIDTHS
-    BINDINGS = _KEYS
+    # Those of the tabs too: they work wherever the focus is.
+    BINDINGS = bindings(Scope.DETAILS, Scope.RESULT, Scope.QOBJ, Scope.EXPERIMENTS)
 
     def __init__(self, key: str, tab: str = "summary") -> None:
         super().__init__()
@@ -100,13 +80,25 @@ class DetailsScreen(Screen[None]):
         self._show_title()
 
     @property
-    def _read_only(self) -> bool:
-        return cast("TowerApp", self.app).read_only
-
-    @property
     def active_tab(self) -> DetailsTab:
         """The tab on screen."""
-        return self._tab(self.query_one(TabbedContent).active or self._first_tab)
+        return self._tab(self._active)
+
+    @property
+    def _active(self) -> str:
+        tabs = self.query(TabbedContent)
+        return (tabs.first().active if tabs else "") or self._first_tab
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The keys of a tab work only while it is on screen."""
+        return (Scope.DETAILS, *TABS[self._active].SCOPES)
+
+    def has(self, needs: Needs) -> bool:
+        return needs in (Needs.NOTHING, Needs.JOB) or self.active_tab.has(needs)
+
+    def target_of(self, action: Action) -> DOMNode:
+        return self if action.scope is Scope.DETAILS else self.active_tab
 
     def action_show_tab(self, name: str) -> None:
         """Goes to the tab `name`."""
@@ -115,19 +107,9 @@ class DetailsScreen(Screen[None]):
             self.active_tab.focus_content()
         tabs.active = name
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys of a tab work only while it is on screen, and none cancels read-only."""
-        if action == "cancel":
-            return not self._read_only
-        return action != "on_tab" or self.active_tab.id == f"tab-{parameters[0]}"
-
-    async def action_on_tab(self, name: str, action: str) -> None:
-        """Calls an action of the tab `name`."""
-        await self._tab(name).run_action(action)
-
     def action_cancel(self) -> None:
         """Asks, and cancels the job."""
-        cancel_job(cast("TowerApp", self.app), self.key)
+        cancel_job(self.app, self.key)
 
     def action_copy(self) -> None:
         """Copies the text of the tab to the terminal's clipboard."""
@@ -140,10 +122,8 @@ class DetailsScreen(Screen[None]):
 
     @on(TabbedContent.TabActivated)
     def _tab_activated(self) -> None:
-        tab = self.active_tab
-        changes = () if self._read_only else _CHANGES
-        self.query_one(Hints).show((*_LEAVING, *tab.HINTS, *changes, *_ALWAYS))
-        tab.appear()
+        self.query_one(Hints).refresh()
+        self.active_tab.appear()
 
     @on(RowsChanged)
     def _rows_changed(self, message: RowsChanged) -> None:

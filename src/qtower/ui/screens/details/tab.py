@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widget import Widget
 
 from qtower.errors import AgentError, NetworkError, QtowerError
 from qtower.model import JobRow
+from qtower.ui.actions import Needs, Scope
 from qtower.ui.widgets.asking import row_of
-from qtower.ui.widgets.hints import Hint
 from qtower.ui.widgets.state_panel import StatePanel
 
 
@@ -23,8 +22,8 @@ class DetailsTab(Vertical):
     there may be something new. A load that is overtaken by another one is dropped.
     """
 
-    HINTS: ClassVar[tuple[Hint, ...]] = ()
-    KEYS: ClassVar[tuple[Binding, ...]] = ()  # bound by the screen: they work wherever the focus is
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TEXT,)
+    """Whose keys work while the tab is on screen, its own first; the screen binds those."""
 
     def __init__(self, key: str, *, id: str) -> None:
         super().__init__(id=id)
@@ -58,6 +57,10 @@ class DetailsTab(Vertical):
         self.outdated = False
         self._failed = None
         self.start(self._guarded(self.load()), "load")
+
+    def has(self, needs: Needs) -> bool:
+        """True if there is what an action of the tab is done to."""
+        return True
 
     def copy_text(self) -> str:
         """What `y` copies: the text of the tab."""

@@ -17,8 +17,10 @@ from textual.widgets.option_list import Option
 from qtower.fitting import cut
 from qtower.model import Backend, FileReport, Problem
 from qtower.text import inert, inert_lines
+from qtower.ui.actions import Scope, bindings
 from qtower.ui.screens.submit.draft import Draft
 from qtower.ui.screens.submit.lines import backend_header, backend_line, file_lines
+from qtower.ui.widgets.choice_list import ChoiceList
 from qtower.ui.widgets.field import Field
 
 FIELDS = {
@@ -42,8 +44,10 @@ _TEXTS = {
 }
 
 
-class Tick(Checkbox):
+class Tick(Checkbox, inherit_bindings=False):
     """A box whose state shows without colour."""
+
+    BINDINGS = bindings(Scope.TICK)
 
     def on_mount(self) -> None:
         self._mark()
@@ -56,8 +60,13 @@ class Tick(Checkbox):
         self.BUTTON_INNER = "X" if self.value else " "
 
 
-class SubmitForm(VerticalScroll, can_focus=False):
-    """The fields, and under each row of them what is wrong there."""
+class SubmitForm(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """The fields, and under each row of them what is wrong there.
+
+    The arrows are not its own: where it scrolls they go from field to field as everywhere.
+    """
+
+    BINDINGS = bindings(Scope.FORM)
 
     PROBLEM_ROWS: ClassVar[tuple[tuple[str, ...], ...]] = (
         ("files",),
@@ -87,7 +96,7 @@ class SubmitForm(VerticalScroll, can_focus=False):
         yield self._problem_line("files")
         with Vertical(id="form-backends"):
             yield Static("Reading the backends …", id="form-backend-titles", markup=False)
-            yield OptionList(id="field-backend", markup=False, compact=True)
+            yield ChoiceList(id="field-backend", markup=False, compact=True)
         yield self._problem_line("backend")
         for row in self.PROBLEM_ROWS[2:4]:
             with Horizontal(classes="form-row"):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
@@ -18,6 +16,9 @@ from textual.widgets.option_list import Option
 
 from qtower.fitting import cut, end_of, fit
 from qtower.text import inert
+from qtower.ui.actions import BY_ID, Action, Needs, Scope, bindings
+from qtower.ui.screens.acting import Acting
+from qtower.ui.widgets.choice_list import ChoiceList
 from qtower.ui.widgets.hints import Hints
 from qtower.ui.widgets.wording import size
 
@@ -73,19 +74,11 @@ def entry_line(entry: Entry, marked: bool, width: int) -> Text:
     return line
 
 
-class FilePicker(ModalScreen[Picked | None]):
+class FilePicker(Acting, ModalScreen[Picked | None]):
     """Space marks files, Enter takes the marked ones, or the one under the cursor."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel", id="picker.cancel"),
-        Binding("space", "mark", "Mark the file", id="picker.mark"),
-        Binding("backspace,left", "up", "Directory above", id="picker.up"),
-        Binding("right", "open", "Open the directory", id="picker.open"),
-        Binding("full_stop", "hidden", "Show or hide hidden files", id="picker.hidden"),
-        Binding("tilde", "home", "Home directory", id="picker.home"),
-        Binding("j", "move(1)", "Down", show=False),
-        Binding("k", "move(-1)", "Up", show=False),
-    ]
+    SCOPES = (Scope.PICKER, Scope.CHOICES)
+    BINDINGS = bindings(Scope.PICKER, dialog=True)
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
@@ -98,18 +91,9 @@ class FilePicker(ModalScreen[Picked | None]):
         with Vertical(id="picker-box") as box:
             box.border_title = "Choose circuit files"
             yield Static(id="picker-directory", markup=False)
-            yield OptionList(id="picker-entries", markup=False, compact=True)
+            yield ChoiceList(id="picker-entries", markup=False, compact=True)
             yield Static(id="picker-message", markup=False)
-            yield Hints(
-                (
-                    ("Enter", "open, take"),
-                    ("Space", "mark"),
-                    ("Left", "above"),
-                    (".", "hidden"),
-                    ("~", "home"),
-                    ("Esc", "cancel"),
-                )
-            )
+            yield Hints()
 
     def on_mount(self) -> None:
         self._go(self._directory)
@@ -117,6 +101,15 @@ class FilePicker(ModalScreen[Picked | None]):
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_entries)
         self.call_after_refresh(self._show_directory)
+
+    def has(self, needs: Needs) -> bool:
+        entry = self._under_cursor()
+        if needs in (Needs.FILE, Needs.DIRECTORY):
+            return entry is not None and entry.is_directory is (needs is Needs.DIRECTORY)
+        return True
+
+    def refuse(self, action: Action, why: str) -> None:
+        self._say(why)
 
     def action_hidden(self) -> None:
         """Shows or hides names that begin with a dot."""
@@ -135,22 +128,13 @@ class FilePicker(ModalScreen[Picked | None]):
     def action_open(self) -> None:
         """Goes into the directory under the cursor."""
         entry = self._under_cursor()
-        if entry is not None and entry.is_directory:
-            self._go(entry.path)
-
-    def action_move(self, by: int) -> None:
-        """Moves the cursor."""
-        entries = self.query_one(OptionList)
-        if by > 0:
-            entries.action_cursor_down()
-        else:
-            entries.action_cursor_up()
+        assert entry is not None
+        self._go(entry.path)
 
     def action_mark(self) -> None:
         """Marks the file under the cursor, or takes its mark away, and goes down."""
         entry = self._under_cursor()
-        if entry is None or entry.is_directory:
-            return
+        assert entry is not None
         if entry.path in self._marked:
             del self._marked[entry.path]
         else:
@@ -159,8 +143,12 @@ class FilePicker(ModalScreen[Picked | None]):
         self.query_one(OptionList).action_cursor_down()
 
     @on(OptionList.OptionSelected)
-    def _enter(self, event: OptionList.OptionSelected) -> None:
+    async def _clicked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
+        await self.call_action(BY_ID["picker.take"])
+
+    def action_take(self) -> None:
+        """Goes into the directory under the cursor, or closes with the files."""
         entry = self._under_cursor()
         if entry is None:
             return

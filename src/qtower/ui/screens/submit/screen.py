@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
@@ -29,7 +28,9 @@ from qtower.model import (
     Submitted,
 )
 from qtower.text import inert_lines
+from qtower.ui.actions import BY_ID, Scope, bindings
 from qtower.ui.messages import AgentChanged, ConnectionChanged
+from qtower.ui.screens.acting import Acting
 from qtower.ui.screens.submit.draft import (
     draft_of,
     expand_files,
@@ -45,20 +46,14 @@ from qtower.ui.widgets.hints import Hints
 _DEBOUNCE = 0.4  # seconds without a change before the order is checked
 _NO_FILES = "Name files to submit: OpenQASM 2 or 3, QPY, qobj JSON."
 _HEIGHTS = [(0, "-short"), (32, "-tall")]
-_KEYS: list[BindingType] = [
-    Binding("ctrl+s", "submit", "Submit", id="submit.send"),
-    Binding("ctrl+o,f2", "pick", "Choose files", id="submit.pick"),
-    Binding("escape,q", "leave", "Back; the draft is kept", id="submit.leave"),
-    Binding("down", "app.focus_next", "Next field", show=False),
-    Binding("up", "app.focus_previous", "Previous field", show=False),
-]
 
 
-class SubmitScreen(Screen[Submitted | None]):
+class SubmitScreen(Acting, Screen[Submitted | None]):
     """Closes with what was submitted, or with None; then the draft waits for the next time."""
 
     VERTICAL_BREAKPOINTS = _HEIGHTS
-    BINDINGS = _KEYS
+    SCOPES = (Scope.SUBMIT, Scope.TICK, Scope.CHOICES, Scope.FORM)
+    BINDINGS = bindings(Scope.SUBMIT)
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,15 +71,7 @@ class SubmitScreen(Screen[Submitted | None]):
         with Horizontal(id="submit-end"):
             yield Static(id="submit-preview", markup=False)
             yield Button("Submit", id="submit-button", compact=True, variant="primary")
-        yield Hints(
-            (
-                ("Ctrl+S", "submit"),
-                ("Esc", "back"),
-                ("Ctrl+O", "choose files"),
-                ("Tab", "next field"),
-                ("Space", "tick"),
-            )
-        )
+        yield Hints()
 
     @property
     def form(self) -> SubmitForm:
@@ -234,6 +221,9 @@ class SubmitScreen(Screen[Submitted | None]):
     # -- sending --
 
     @on(Button.Pressed, "#submit-button")
+    async def _button_pressed(self) -> None:
+        await self.call_action(BY_ID["submit.send"])
+
     def action_submit(self) -> None:
         """Sends the order if nothing is wrong with it; one not checked yet is checked first."""
         if self._sending:

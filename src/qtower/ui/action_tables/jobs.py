@@ -1,68 +1,16 @@
-"""The action table: what a person can do in the monitor, as data."""
+"""The monitor: what is done to jobs, marking, sorting, and moving in the list."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
+from qtower.ui.action_tables.action import Action, Needs, Scope
 from qtower.ui.sorting import COLUMNS
-
-
-class Scope(Enum):
-    """Where an action can be called."""
-
-    APP = "Everywhere"
-    JOBS = "Jobs"
-    MARKS = "Marking"
-    SORT = "Sorting"
-    LIST = "Moving in the list"
-
-
-class Needs(Enum):
-    """What an action is done to."""
-
-    NOTHING = "nothing"
-    JOB = "a job"
-    JOB_OR_SET = "a job or a set"
-    SET = "a set"
-    EMPTY_LIST = "an empty list"
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing a person can do.
-
-    Attributes:
-        id: Stable name: key maps and tests call it so.
-        title: What the palette and help call it.
-        keys: Keys as Textual spells them, the one to show first; none: only in the palette.
-        tooltip: What it does, in a sentence.
-        hint: What the footer calls it; empty leaves it out of the footer.
-        importance: The footer drops the least important first.
-        dangerous: It cannot be undone: it asks first.
-        changes: It changes something at the account: read-only, it is not there at all.
-        call: How Textual calls it, if not by its id.
-    """
-
-    id: str
-    title: str
-    keys: tuple[str, ...]
-    tooltip: str
-    scope: Scope
-    needs: Needs = Needs.NOTHING
-    hint: str = ""
-    importance: int = 0
-    dangerous: bool = False
-    changes: bool = False
-    call: str = ""
-
 
 _JOBS = Scope.JOBS
 _LIST = Scope.LIST
 _MARKS = Scope.MARKS
 _SORT = Scope.SORT
 
-ACTIONS: tuple[Action, ...] = (
+JOBS: tuple[Action, ...] = (
     Action(
         "open",
         "Open details",
@@ -264,44 +212,4 @@ ACTIONS: tuple[Action, ...] = (
         "Show the jobs of all sets.",
         _LIST,
     ),
-    Action("change_theme", "Change the theme", (), "Choose other colours.", Scope.APP),
-    Action(
-        "help",
-        "Help",
-        ("question_mark", "f1"),
-        "Show the keys and the signs.",
-        Scope.APP,
-        Needs.NOTHING,
-        "help",
-        85,
-    ),
-    Action(
-        "command_palette",
-        "Command palette",
-        ("ctrl+p",),
-        "Search for a command by name.",
-        Scope.APP,
-        Needs.NOTHING,
-        "commands",
-        20,
-    ),
-    Action(
-        "suspend_process",
-        "Suspend",
-        ("ctrl+z",),
-        "Go back to the shell for a while; `fg` comes back.",
-        Scope.APP,
-    ),
-    Action(
-        "quit",
-        "Quit",
-        ("q", "ctrl+c", "ctrl+q"),
-        "Leave. Jobs go on, and are listed next time.",
-        Scope.APP,
-        Needs.NOTHING,
-        "quit",
-        95,
-    ),
 )
-
-BY_ID = {action.id: action for action in ACTIONS}
