@@ -16,8 +16,9 @@ MANY, FEW, TABLE = 100_000, 100, 10_000
 LIVE = 5.0  # updates a second, of 500 rows each
 SLOW_LINE = 20_000  # bytes a second
 KEYS = 60
+STEPS_UP = 48  # steps that bring the cursor to the upper edge
 UPDATES = 15
-_DOWN, _UP, _REFRESH = "\x1b[B", "\x1b[A", "\x12"
+_DOWN, _UP, _END, _REFRESH, _ESCAPE = "\x1b[B", "\x1b[A", "\x1b[F", "\x12", "\x1b"
 _TABLE = "DataTable, 10,000 rows"
 
 
@@ -26,6 +27,7 @@ def run() -> Iterator[Figure | str]:
     yield from _keys_under_updates()
     yield from _cpu_of_updates()
     yield from _bytes()
+    yield from _bytes_of_screens()
     yield from _thin_line()
     yield from _memory()
 
@@ -96,6 +98,47 @@ def _byte_counts(kind: str, rows: int) -> dict[str, float]:
             counts["one cursor move"].append(terminal.read_for(0.8))
         medians = {what: statistics.median(each) for what, each in counts.items()}
         return {"nothing": nothing, **medians}
+
+
+def _bytes_of_screens() -> Iterator[Figure]:
+    """What a person opens and closes, who has a thin line."""
+    ours, theirs = _opened("qtower"), _opened("textual")
+    for what, most in (
+        ("a line scrolled", 800),
+        ("the filter opened", 1_500),
+        ("the help opened", 10_000),
+        ("the details opened", 12_000),
+    ):
+        yield Figure(
+            what=f"bytes to the terminal: {what}",
+            value=ours[what],
+            unit="bytes",
+            rival="the same as Textual sends it",
+            rival_value=theirs[what],
+            at_most=most,
+        )
+
+
+def _opened(kind: str) -> dict[str, float]:
+    with Terminal(kind, FEW, 0) as terminal:
+        _begin(terminal, "qtower", FEW)
+        terminal.press(_END)
+        terminal.read_for(1.0)
+        for _ in range(STEPS_UP):
+            terminal.press(_UP)
+            terminal.read_for(0.1)
+        counts = {}
+        for what, key in (
+            ("a line scrolled", _UP),
+            ("the filter opened", "/"),
+            ("", _ESCAPE),
+            ("the help opened", "?"),
+            ("", _ESCAPE),
+            ("the details opened", "\r"),
+        ):
+            terminal.press(key)
+            counts[what] = float(terminal.read_for(1.5))
+        return counts
 
 
 def _thin_line() -> Iterator[Figure | str]:

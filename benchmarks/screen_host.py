@@ -1,6 +1,7 @@
-"""A screen to be measured, in a terminal of its own: `... screen_host qtower|table ROWS RATE`.
+"""A screen to be measured, in a terminal of its own: `... screen_host KIND ROWS RATE`.
 
-`table` is what a user of Textual would write: a `DataTable` fed with the same events.
+`qtower` is ours; `table` is what a user of Textual would write, a `DataTable` fed with the same
+events; `textual` is ours as Textual sends it, before it is compared with what stands there.
 """
 
 from __future__ import annotations
@@ -64,6 +65,12 @@ class TableApp(App[None]):
         self.run_worker(self._link.ask(model.Refresh(), timeout=60), exit_on_error=False)
 
 
+class PlainTower(TowerApp):
+    """Ours, but for what lies between Textual's compositor and its driver."""
+
+    _display = App._display
+
+
 def main() -> None:
     """Runs the screen that the command line names."""
     kind, *rest = sys.argv[1:]
@@ -75,7 +82,8 @@ def main() -> None:
     def connect(on_event: object, on_state: object) -> AgentLink:
         return AgentLink(command, on_event, on_state)  # type: ignore[arg-type]
 
-    asyncio.run(TowerApp(connect, "bench").run_async())
+    tower = {"qtower": TowerApp, "textual": PlainTower}[kind]
+    asyncio.run(tower(connect, "bench").run_async())
 
 
 if __name__ == "__main__":

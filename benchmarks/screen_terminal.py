@@ -24,7 +24,7 @@ class Terminal:
     """Runs `benchmarks.screen_host` in a pty.
 
     Args:
-        kind: "qtower" or "table".
+        kind: "qtower", "table" or "textual", as `screen_host` has them.
         rows: Jobs that it lists.
         rate: How often a second 500 of them change.
         bytes_a_second: How fast the line is; None: as fast as it can be read.

@@ -171,3 +171,18 @@ def test_a_row_without_anything_has_a_line() -> None:
     row = JobRow(key="k")
     texts = [cells.job_cell(column.id, row, NOW, 8, UNICODE) for column in cells.COLUMNS]
     assert [text for text in texts if text] == ["? UNKNOWN", "k"]
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.DONE])
+@given(st.floats(0, 400_000), st.floats(0, 5_000))
+def test_a_line_is_kept_only_while_time_changes_no_cell_of_it(
+    status: Status, age: float, later: float
+) -> None:
+    row = job("k", status, created=NOW - age, since=NOW - age / 2, estimated_start=NOW + 900)
+
+    def drawn(now: float) -> list[str]:
+        columns = [column.id for column in cells.COLUMNS]
+        return [cells.job_cell(column, row, now, 24, UNICODE) for column in columns]
+
+    same = cells.job_ages(row, NOW) == cells.job_ages(row, NOW + later)
+    assert same is (drawn(NOW) == drawn(NOW + later))

@@ -128,6 +128,21 @@ def job_cell(column: str, row: JobRow, now: float, width: int, signs: Signs) -> 
     return row.job_id if len(row.job_id) <= width else "…" + row.job_id[1 - width :]
 
 
+def job_ages(row: JobRow, now: float) -> tuple[str, ...]:
+    """What time alone changes of a job's cells: those that `job_cell` makes from `now`."""
+    since, created, start = row.since, row.created, row.estimated_start
+    return (
+        "" if since is None else times.age(now - since),
+        "" if created is None else times.age(now - created),
+        "" if start is None else _start(start, now),
+    )
+
+
+def set_ages(group: Group, now: float) -> tuple[str, ...]:
+    """What time alone changes of a set's cells."""
+    return () if group.newest is None else (times.age(now - group.newest),)
+
+
 def title_cell(slot: Slot, sort: Sort, signs: Signs) -> tuple[int, str]:
     """A column's title and its first cell; a sign stands before that of the sorted column."""
     title = fit(slot.column.title, slot.width, slot.column.right)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtower.ui.board import Board
+from qtower.ui.joblist import cells
 from qtower.ui.joblist.cells import Slot
 from qtower.ui.joblist.render import Condition, Line, Look, Piece, job_line, scroll_bar, set_line
 from qtower.ui.listing import Entry
@@ -61,14 +62,14 @@ class Picture:
             assert group is not None
             condition = Condition(selected, marked, self._stale(group.ended, None, now))
             folded = board.folded(entry.set_id)
-            state = (group, group.changes, int(now), condition, folded)
+            state = (group, group.changes, cells.set_ages(group, now), condition, folded)
             if kept is not None and kept[0] == state:
                 return kept
             return state, set_line(group, folded, self.slots, now, look, condition)
         row = board.rows[entry.key]
         condition = Condition(selected, marked, self._stale(row.status.final, row.confirmed, now))
         in_set = board.headed(entry.set_id)
-        token = (row, int(now), condition, in_set)
+        token = (row, cells.job_ages(row, now), condition, in_set)
         if kept is not None and kept[0][0] is row and kept[0][1:] == token[1:]:
             return kept
         return token, job_line(row, self.slots, now, look, condition, in_set)
