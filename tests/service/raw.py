@@ -127,6 +127,18 @@ class Api:
         until(lambda: self.status(job_id) in (wanted or FINAL), seconds=60)
         return self.job(job_id)
 
+    def wait_in_line(self, job_id: str) -> dict[str, Any]:
+        """Waits until the job has a place in the line; returns its status document.
+
+        It is QUEUED, and stored so, a moment before it is given one.
+        """
+
+        def look() -> list[dict[str, Any]]:
+            document = self.get(f"/Jobs/{job_id}/status/v/1").json()
+            return [document] if document.get("infoQueue") else []
+
+        return until(look)[0]
+
     def result(self, job_id: str) -> dict[str, Any]:
         url = self.get(f"/Jobs/{job_id}/resultDownloadUrl").json()["url"]
         result: dict[str, Any] = self.http.get(url).json()

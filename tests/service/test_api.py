@@ -129,9 +129,7 @@ def test_waiting_jobs_know_their_position_and_move_up(api: Api) -> None:
     for job_id in running:
         api.wait(job_id, "RUNNING")
     waiting = [api.submit(bell_qobj()) for _ in range(3)]
-    for job_id in waiting:
-        api.wait(job_id, "QUEUED")
-    infos = [api.get(f"/Jobs/{job_id}/status/v/1").json()["infoQueue"] for job_id in waiting]
+    infos = [api.wait_in_line(job_id)["infoQueue"] for job_id in waiting]
     assert [info["position"] for info in infos] == [1, 2, 3]
     assert all(0 < info["hubPriority"] <= 1 for info in infos)
     device = api.get("/devices/ibmq_qasm_simulator/queue/status").json()

@@ -99,7 +99,7 @@ def test_queue_info_while_others_run(simulator: Any, api: Api, bell: Any) -> Non
     for job in running:
         api.wait(job.job_id(), "RUNNING")
     waiting = simulator.run(bell)
-    api.wait(waiting.job_id(), "QUEUED")
+    api.wait_in_line(waiting.job_id())
     info = waiting.queue_info()
     assert info.position == 1
     assert info.hub_priority == info.group_priority == info.project_priority == 1

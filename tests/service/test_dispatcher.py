@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from qtower.service import payloads as payload_files
-from qtower.service import statuses
+from qtower.service import statuses, steps
 from qtower.service.devices import load_devices
 from qtower.service.dispatcher import Dispatcher
 from qtower.service.engine import LocalEngine
@@ -39,8 +39,10 @@ def dispatching(
     devices = options.pop("devices", load_devices())
     dispatcher = Dispatcher(store, files, devices, engine, Watchers(), **options)
     dispatcher.start()
-    yield dispatcher
-    dispatcher.close()
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.close()
 
 
 def create(store: Store, new: NewJob = NEW) -> StoredJob:
@@ -128,11 +130,13 @@ def test_an_outcome_is_not_lost_when_the_disk_does_not_take_it_at_once(
     engine: LocalEngine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(steps, "_RETRY_SECONDS", 0.01)
     really_move: Callable[..., Any] = store.move
-    refusals = iter([True])
+    refused: list[str] = []
 
     def full_disk_once(job_id: str, status: str, *rest: Any, **columns: Any) -> Any:
-        if status == statuses.COMPLETED and next(refusals, False):
+        if status == statuses.COMPLETED and not refused:
+            refused.append(job_id)
             raise OperationalError("UPDATE jobs", None, Exception("disk full"))
         return really_move(job_id, status, *rest, **columns)
 
@@ -142,6 +146,7 @@ def test_an_outcome_is_not_lost_when_the_disk_does_not_take_it_at_once(
     with dispatching(store, files, engine) as dispatcher:
         assert dispatcher.accept(job.id)
         assert wait_for(store, job.id, statuses.COMPLETED).has_result
+    assert refused == [job.id]
 
 
 class Losing(LocalEngine):

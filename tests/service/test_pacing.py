@@ -175,7 +175,7 @@ def test_a_living_queue_with_true_estimates(tmp_path: Path) -> None:
         assert seconds == pytest.approx(JOB_SECONDS + 0.26, abs=0.01)
         estimates = {}
         for position, job_id in enumerate((second, third), 1):
-            queue = api.wait(job_id, "QUEUED")["infoQueue"]
+            queue = api.wait_in_line(job_id)["infoQueue"]
             assert queue["position"] == position
             estimates[job_id] = moment(queue["estimatedCompleteTime"])
         # Only one worker, and it is free for others while the device is busy.

@@ -281,7 +281,7 @@ def test_a_reserved_backend_runs_the_jobs_of_its_project_alone(lab: Lab) -> None
     ada, cyn = lab.api("ada"), lab.api("cyn")
     lima = {"backend": {"name": "ibmq_lima"}}
     waiting = ada.submit(bell_qobj_of_device(), **lima)
-    ada.wait(waiting, "QUEUED")
+    ada.wait_in_line(waiting)
     # It holds up neither those whom the backend is reserved for, nor itself elsewhere.
     assert cyn.wait(cyn.submit(bell_qobj_of_device(), **lima))["status"] == "COMPLETED"
     assert ada.wait(ada.submit(bell_qobj()))["status"] == "COMPLETED"
@@ -334,8 +334,8 @@ def test_users_take_turns_and_see_their_true_place(lab: Lab) -> None:
     many = [ada.submit(bell_qobj()) for _ in range(4)]
     one = ben.submit(bell_qobj())
     for job_id in many:
-        ada.wait(job_id, "QUEUED")
-    ben.wait(one, "QUEUED")
+        ada.wait_in_line(job_id)
+    ben.wait_in_line(one)
     places = [ada.job(job_id)["infoQueue"]["position"] for job_id in many]
     place = ben.job(one)["infoQueue"]["position"]
     assert sorted([*places, place]) == [1, 2, 3, 4, 5]

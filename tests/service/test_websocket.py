@@ -70,8 +70,8 @@ def test_the_position_is_told_when_the_line_moves(api: Api) -> None:
     for job_id in running:
         api.wait(job_id, "RUNNING")
     first, second = api.submit(long_qobj()), api.submit(long_qobj())
-    api.wait(first, "QUEUED")
-    api.wait(second, "QUEUED")
+    api.wait_in_line(first)
+    api.wait_in_line(second)
     with opened(api, second) as connection:
         told = messages(connection)
         next(told)

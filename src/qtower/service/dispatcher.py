@@ -220,17 +220,21 @@ class Dispatcher:
 
     def _expire_uploads(self) -> None:
         for job_id in self._uploads.overdue(time.time()):
-            change = self._store.move(job_id, statuses.CANCELLED, (statuses.CREATING,))
-            # It may have been accepted, and whoever asked for that got no answer.
-            accepted = None if change else entered(self._store, job_id, statuses.CREATED)
-            if not self._uploads.forget(job_id):
-                continue
-            if (entry := change or accepted) is None:
-                self._unfinished.discard(job_id)
-            else:
-                self._publish(entry)
-            if accepted is not None:
-                self._validation.submit(job_id)
+            if not until_stored(partial(self._expire_upload, job_id), self._closing):
+                self._uploads.forget(job_id)  # else it would be overdue for ever, before all others
+
+    def _expire_upload(self, job_id: str) -> None:
+        change = self._store.move(job_id, statuses.CANCELLED, (statuses.CREATING,))
+        # It may have been accepted, and whoever asked for that got no answer.
+        accepted = None if change else entered(self._store, job_id, statuses.CREATED)
+        if not self._uploads.forget(job_id):
+            return
+        if (entry := change or accepted) is None:
+            self._unfinished.discard(job_id)
+        else:
+            self._publish(entry)
+        if accepted is not None:
+            self._validation.submit(job_id)
 
     # -- shared --------------------------------------------------------------------------------
 
@@ -255,6 +259,11 @@ class Dispatcher:
         self._publish(change)
 
     def _queue(self, change: Change) -> None:
+        """A job is valid. It joins the line on the dispatcher's thread: on any other it might run,
+        and end, before it was told that it waits, or join once more when it no longer does."""
+        self._events.put(partial(self._queued, change))
+
+    def _queued(self, change: Change) -> None:
         # It is QUEUED in the store: a step that is tried again would not find it on its way.
         until_stored(partial(self._enqueue, change), self._closing)
         self._publish(change)

@@ -150,7 +150,8 @@ class Runs:
     def end_rests(self) -> None:
         """Ends the paced jobs that are due."""
         for job_id in self._resting.over():
-            self.end_rest(job_id)
+            if not until_stored(partial(self.end_rest, job_id), self._closing):
+                self._resting.leave(job_id)  # else it would be due for ever, before all others
 
     def seconds_to_next_due(self) -> float | None:
         """Returns in how many seconds the next paced job is due; None if none rests."""
@@ -165,7 +166,9 @@ class Runs:
         usual = outcome.kind == "completed" and job_id not in self._resting
         self._line.ended(job_id, outcome.seconds if usual else None)
         if outcome.kind == "completed":
-            self.dispatch()  # the worker need not wait until this is on disk
+            # The worker need not wait until this is on disk; and if there is something wrong with
+            # the job that it gets, this one has ended all the same.
+            until_stored(self.dispatch, self._closing)
         change = self._settlement.settle(job_id, outcome)
         # It is stored: what fails from here on is tried again without settling it once more.
         if outcome.seconds is not None:

@@ -43,7 +43,7 @@ def by_status(user: Api) -> Iterator[dict[str, str]]:
         user.wait(job_id, "RUNNING")
     jobs["RUNNING"] = running[0]
     jobs["QUEUED"] = user.submit(bell_qobj(), **tags)
-    user.wait(jobs["QUEUED"], "QUEUED")
+    user.wait_in_line(jobs["QUEUED"])
     yield {**jobs, "RUNNING too": running[1]}
     for job_id in (jobs["QUEUED"], *running, jobs["INITIALIZING"]):
         user.cancel(job_id)
