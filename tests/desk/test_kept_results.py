@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import stat
@@ -18,6 +19,7 @@ import pytest
 from qtower.config import Keeping
 from qtower.desk.kept_results import KeptResults
 from qtower.desk.registry import Registry
+from qtower.errors import NetworkError
 from qtower.model import JobRow, Status
 
 DOCUMENT = b'{"results": [' + b"1, " * 100_000 + b"2]}"
@@ -85,6 +87,33 @@ def test_a_line_that_breaks_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()) and not kept.has("1")
 
 
+@pytest.mark.parametrize(
+    "came",
+    [DOCUMENT[: len(DOCUMENT) // 2], b"", b"<html>Back soon</html>", b"[1]", b'{"error": {}}'],
+)
+def test_what_is_no_whole_result_is_not_kept_and_can_be_read_again(
+    tmp_path: Path, came: bytes
+) -> None:
+    """A gateway said of half of it that this was all; found by half an hour of `make soak`."""
+    told: list[str] = []
+    kept = KeptResults(tmp_path, Keeping())
+    kept.tell = told.append
+    with pytest.raises(NetworkError, match="not a whole result"):
+        kept.obtain("1", lambda: in_pieces(came), pytest.fail)
+    assert not kept.has("1") and kept.read("1") is None and told == []
+    (aside,) = tmp_path.iterdir()
+    assert zlib.decompress(aside.read_bytes()[65:]) == came
+    assert kept.obtain("1", in_pieces).raw == DOCUMENT and kept.read("1") == DOCUMENT
+    assert told == ["1"]
+
+
+def test_what_other_readers_of_json_take_is_a_result(tmp_path: Path) -> None:
+    document = b'{"results": [NaN, "\\ud800"]}'
+    kept = KeptResults(tmp_path)
+    assert kept.obtain("1", lambda: [document]).raw == document
+    assert kept.read("1") == document
+
+
 def test_what_cannot_be_written_is_given_all_the_same(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -127,7 +156,8 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     kept = KeptResults(tmp_path, Keeping(results_mb=3, result_days=10))
     now = 1e9
     for age in range(6):
-        kept.obtain(str(age), lambda: [os.urandom(900_000)])
+        document = b'{"results": ["%s"]}' % base64.b64encode(os.urandom(900_000))
+        kept.obtain(str(age), lambda document=document: [document])  # type: ignore[misc]
         os.utime(tmp_path / str(age), (now - age * 86_400, now - age * 86_400))
     kept.keep_house(now)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["0", "1", "2"]

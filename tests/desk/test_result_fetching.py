@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from qiskit.providers.ibmq.job.exceptions import IBMQJobApiError
 
 from qtower import model
@@ -13,6 +17,8 @@ from qtower.config import Keeping
 from qtower.model import GetCounts, GetResult, Status
 from tests.conftest import Endpoint, start_service, stop_service
 from tests.desk.accounts import account_of, bells, open_desk, provider_of
+from tests.faults import kinds
+from tests.faults.proxy import Exchange, Fault, Proxy, pass_on
 
 READ_ONCE = '[backends.ibmq_qasm_simulator]\ndevice = "simulator"\nread-once = true\n'
 
@@ -96,3 +102,32 @@ def test_a_result_that_was_not_read_in_time_is_made_up_for(
         ear.until(lambda: key in ear.rows and ear.rows[key].status is Status.DONE)
     with open_desk(lambda: account_of(service), state, Keeping()) as (_, ear):
         ear.until(lambda: ear.rows[key].saved)
+
+
+@pytest.mark.parametrize("fault", [kinds.truncated, kinds.html_page, kinds.broken_off])
+def test_a_result_that_comes_cut_off_is_read_again_and_only_then_acknowledged(
+    service: Endpoint, tmp_path: Path, fault: Fault
+) -> None:
+    seen: dict[str, list[str]] = defaultdict(list)  # by job; the service has others as well
+
+    def meet(exchange: Exchange) -> None:
+        acknowledged = re.search(r"/(\w+)/resultDownloaded", exchange.path)
+        read = re.search(r"/storage/(\w+)/result", exchange.path)
+        if acknowledged:
+            seen[acknowledged[1]].append("acknowledged")
+        if read:
+            seen[read[1]].append("read")
+            if len(seen[read[1]]) <= 2:
+                fault(exchange)
+                return
+        pass_on(exchange)
+
+    proxy = Proxy(service.url, meet)
+    backend = provider_of(service).get_backend("ibmq_qasm_simulator")
+    account = replace(account_of(service), url=proxy.url)
+    with contextlib.closing(proxy), open_desk(lambda: account, tmp_path, Keeping()) as (desk, ear):
+        desk.wait_ready(60)
+        key = backend.run(bells(2), shots=300).job_id()
+        ear.until(lambda: key in ear.rows and ear.rows[key].saved)
+        assert seen[key] == ["read", "read", "read", "acknowledged"]
+        assert desk.answer(GetCounts(key=key, experiment=1)).total == 300

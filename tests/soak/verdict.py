@@ -113,10 +113,20 @@ def _compare_job(
         kept = journal.results.read(job_id)
         if kept is None:
             verdict.problems.append(f"lost: the result of job {name} is not kept")
+        elif _is_cut_off(kept):
+            verdict.problems.append(f"wrong: the kept result of job {name} is cut off")
         elif json.loads(kept) != api.result(job_id):
             verdict.problems.append(f"wrong: the kept result of job {name} is another")
         else:
             verdict.results += 1
+
+
+def _is_cut_off(document: bytes) -> bool:
+    try:
+        json.loads(document)
+    except ValueError:
+        return True
+    return False
 
 
 def _find_doubles(documents: dict[str, dict[str, Any]], verdict: Verdict) -> None:

@@ -1,13 +1,16 @@
 """Results kept on disk: an endpoint may hand each one out only once.
 
 A result is written while it is read, into a file of its own, which gets its name when all of it is
-on disk. Where that goes wrong, what has come is still given to whoever asked for it.
+on disk and it is a result: a gateway may say of half of one that it is all. Only then is the
+endpoint told that it may forget it. Where the disk does not take it, what has come is still given
+to whoever asked for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import re
@@ -23,7 +26,7 @@ import msgspec
 
 from qtower import paths
 from qtower.config import Keeping
-from qtower.errors import StorageError
+from qtower.errors import NetworkError, StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ _DIGEST = 64  # characters of a SHA-256 in hexadecimal
 _LEVEL = 1  # a tenth of the time of the default level, and counts are packed almost as tightly
 _DAY = 86_400.0
 _MEGABYTE = 1_000_000
-# What a process left that died while it read: the beginning of a document, for a person to look at.
+# What a process left that died while it read, or what came and was no whole document: the beginning
+# of one, for a person to look at.
 _COMING, _CUT_OFF = ".coming", ".cut-off"
 _COMING_SECONDS = 3600.0  # nothing takes so long to come
 
@@ -81,6 +85,9 @@ class KeptResults:
 
         `acknowledge` is called when it is on disk. Raises whatever `pieces` raises; nothing is
         kept then.
+
+        Raises:
+            NetworkError: What came is not a whole result. It is put aside.
         """
         with self._lock:
             turn = self._reading.setdefault(job_id, _Turn())
@@ -174,15 +181,34 @@ class KeptResults:
             for piece in pieces:
                 came.append(piece)
                 writing.write(piece)
+            raw = b"".join(came)
+            if not _is_result(raw):
+                writing.cut_off()
+                raise NetworkError(
+                    "What the endpoint gave is not a whole result.", "It can be read again."
+                )
             writing.finish()
         if writing.fault is None and file is not None:
-            return Obtained(b"".join(came), kept=False)
+            return Obtained(raw, kept=False)
         if writing.fault is not None:
             problem = StorageError(
                 f"The result of job {job_id} could not be kept: {writing.fault}.",
                 "Check the free space of the disk.",
             )
-        return Obtained(b"".join(came), kept=False, problem=problem)
+        return Obtained(raw, kept=False, problem=problem)
+
+
+def _is_result(raw: bytes) -> bool:
+    """True for a JSON object with results in it; half of one never is, nor a page, nor an error."""
+    try:
+        return "results" in msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        pass  # Python's own reader takes what some services write: lone surrogates, and NaN
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "results" in document
 
 
 class _Writing:
@@ -207,6 +233,11 @@ class _Writing:
         """All has come: it gets its checksum and its name, and is on disk at the return."""
         if self._stream is not None:
             self._guarded(self._finish)
+
+    def cut_off(self) -> None:
+        """What has come is not all: it is left beside, for a person to look at."""
+        if self._stream is not None:
+            self._guarded(self._leave)
 
     def close(self) -> None:
         if self._stream is not None:
@@ -234,6 +265,12 @@ class _Writing:
     def _put(self, content: bytes) -> None:
         assert self._stream is not None
         self._stream.write(content)
+
+    def _leave(self) -> None:
+        assert self._stream and self._partial and self._target
+        self._put(self._packer.flush())
+        self._stream.flush()
+        self._partial.replace(self._target.with_name(self._target.name + _CUT_OFF))
 
     def _finish(self) -> None:
         assert self._stream and self._partial and self._target
