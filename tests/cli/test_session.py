@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qtower.cli import commands
 from qtower.cli.connect import Way
 from qtower.cli.session import Session, open_session
 from qtower.config import Account
@@ -87,3 +88,16 @@ def test_a_refused_login_ends_the_waiting(account: Account) -> None:
     session._hear(link(Link.REFUSED, "The token is refused."))
     with pytest.raises(AccountError, match="token is refused"):
         session.wait_for(["1"], lambda row: row.status.final)
+
+
+@pytest.mark.parametrize("moment", ["parse_args", "resolve_command", "get_command"])
+def test_ctrl_c_ends_a_command_with_130_at_whatever_moment(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, moment, interrupted)
+    with pytest.raises(SystemExit) as ended:
+        commands(["list"])
+    assert ended.value.code == 130

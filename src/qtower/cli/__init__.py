@@ -7,6 +7,9 @@ Exit codes: 0 did what was asked, 1 failed, 2 wrong usage, 3 (`submit --wait`) a
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -47,12 +50,23 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _ended_by_ctrl_c():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with _ended_by_ctrl_c():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("", err=True)  # the terminal has written ^C
-            raise SystemExit(INTERRUPTED_EXIT) from None
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Click would end with 1, as if something had failed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("", err=True)  # the terminal has written ^C
+        raise SystemExit(INTERRUPTED_EXIT) from None
 
 
 @click.group(
