@@ -26,10 +26,10 @@ FAILS, LONG = "T gate (fails)", "Monitored (long)"
 
 
 @pytest.fixture(scope="module")
-def jobs(simulator: Any) -> Iterator[dict[str, Any]]:
+def jobs(simulator: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The managed jobs of one submission of the samples, by their rows' labels."""
     registry = AdoptingRegistry(retrieve=lambda job_id: None)
-    journal = Journal("samples", None, lambda title, text: None)
+    journal = Journal("samples", tmp_path_factory.mktemp("samples"), lambda title, text: None)
     submission = Submission(registry, journal.intents, announce=lambda changes: None)
     sent = submission.send(samples.prepared(simulator), simulator)
     managed = registry.adopted[sent.set_id]

@@ -32,7 +32,7 @@ def agent(account: str) -> None:
     from qtower.agent import loop
     from qtower.cli import main
     from qtower.desk import account as accounts
-    from qtower.desk import cadence, following, journal_file, setbacks
+    from qtower.desk import cadence, following, journal_file, journal_store, setbacks
 
     load_provider = accounts.load_provider
 
@@ -49,6 +49,7 @@ def agent(account: str) -> None:
     following._SPACING_REMOTE = 0.05
     following._FIRST_PAUSE = following._LONGEST_PAUSE = 0.5
     journal_file._BUSY_SECONDS = 1.0
+    journal_store._FIRST_PAUSE_SECONDS = journal_store._LONGEST_PAUSE_SECONDS = 0.5
     setbacks._LONGEST_BACKOFF = 0.3
     setbacks._REFUSED_SECONDS = 0.5
     loop._HEARTBEAT_SECONDS = 0.5

@@ -1,7 +1,8 @@
-"""The journal cannot be written or read: told, and the screen goes on from memory."""
+"""The journal cannot be written or read: told, and the screen goes on from memory until it can."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -12,12 +13,18 @@ import psutil
 import pytest
 
 from qtower.desk.journal import Journal
+from qtower.errors import StorageError
 from qtower.model import JobRow
+from tests.desk.conftest import wait_until
+from tests.desk.test_journal import a_part
 from tests.faults.conftest import Tower
 
 pytestmark = pytest.mark.xdist_group("faults")
 
 FROM_MEMORY = "Journal not written"
+IN_ITS_FILE = "Journal written again"
+NOTHING_KEPT = "nothing kept since"
+RESULT = b'{"results": []}'
 
 
 @pytest.fixture
@@ -26,6 +33,7 @@ def journal(tower: Tower) -> Path:
     (file,) = (tower.home / "state" / "qtower").glob("journal-*.db")
     if not any(opened.path == str(file) for opened in tower.agent.open_files()):
         restart(tower)
+    tower.terminal.wait_for(lambda text: "Journal " not in text, 40, "no notice of before")
     return file
 
 
@@ -48,6 +56,23 @@ def tells(tower: Tower, title: str, words: str) -> None:
         return any(words in notice for notice in notices)
 
     tower.terminal.wait_for(told, 20, f"{title}: {words}")
+    tower.until(lambda: (NOTHING_KEPT in tower.header) is (title == FROM_MEMORY))
+
+
+def written(journal: Path) -> dict[str, str]:
+    """The jobs in the file, by name, and their statuses."""
+    with closing(sqlite3.connect(journal)) as reader:
+        found = [json.loads(row) for (row,) in reader.execute("SELECT row FROM jobs")]
+    return {row["name"]: row.get("status", "UNKNOWN") for row in found}
+
+
+def goes_back(tower: Tower, journal: Path, *learned: str) -> None:
+    """Without a key: it is told, and what was learned meanwhile is in the file."""
+    tells(tower, IN_ITS_FILE, "with all that was learned")
+    assert {written(journal)[name] for name in learned} == {"DONE"}
+    tower.recovers()
+    restart(tower)
+    tower.stands()
 
 
 @contextmanager
@@ -63,35 +88,49 @@ def read_only(directory: Path) -> Iterator[None]:
             place.chmod(0o700 if place is directory else 0o600)
 
 
-def test_a_journal_that_is_locked(tower: Tower, journal: Path) -> None:
+def test_a_journal_that_is_locked_and_then_free(tower: Tower, journal: Path) -> None:
     with closing(sqlite3.connect(journal, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        tower.submit("to be written")
+        tower.submit("learned under a lock")
         tells(tower, FROM_MEMORY, "another program has it locked")
         tower.stands()
         tower.recovers()
-        restart(tower)  # what can be read of it is read
+        assert "learned under a lock" not in written(journal)
+    goes_back(tower, journal, "learned under a lock")
+
+
+def test_a_journal_that_is_locked_at_the_start(tower: Tower, journal: Path) -> None:
+    """What can be read of it is read."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        restart(tower)
+        tower.submit("learned at a locked start")
+        tells(tower, FROM_MEMORY, "another program has it locked")
         tower.recovers()
         tower.stands()
+    goes_back(tower, journal, "learned at a locked start")
 
 
-def test_a_disk_that_is_full(tower: Tower, journal: Path) -> None:
+def test_a_disk_that_is_full_and_has_room_again(tower: Tower, journal: Path) -> None:
     """For the agent: no file of it may grow beyond a byte."""
     tower.agent.rlimit(psutil.RLIMIT_FSIZE, (1, psutil.RLIM_INFINITY))
-    tower.submit("to be written")
+    tower.submit("learned on a full disk")
     tells(tower, FROM_MEMORY, "the disk does not take it")
     tower.stands()
     tower.recovers()
+    assert "learned on a full disk" not in written(journal)
+    tower.agent.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    goes_back(tower, journal, "learned on a full disk")
 
 
-def test_a_disk_without_room(tmp_path: Path) -> None:
-    """A small one of its own: SQLite and the results meet the error of a real one."""
-    options = ("-t", "tmpfs", "-o", "size=256k", "tmpfs")
+def test_a_disk_without_room_that_grows(tmp_path: Path) -> None:
+    """A small one of its own: SQLite, results and qobjs meet the error of a real one."""
+    options = ("-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs")
     if subprocess.run(["mount", *options, str(tmp_path)], capture_output=True).returncode:
         pytest.skip("only root can mount a small disk")
     try:
-        told: list[str] = []
-        journal = Journal("lab", tmp_path, lambda title, text: told.append(text))
+        told: list[tuple[str, str]] = []
+        journal = Journal("lab", tmp_path, lambda *notice: told.append(notice))
         rows = [JobRow(key=f"{number}", name="n" * 5000) for number in range(200)]
         journal.save(rows[:1])
         assert journal.flush(10)
@@ -99,10 +138,22 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
         assert journal.flush(10)
         assert len(journal.rows()) == len(rows)
         (tmp_path / "all the rest").write_bytes(b"\0" * free(tmp_path))
-        obtained = journal.results.obtain("1", lambda: [b"{}"])
-        assert (obtained.raw, obtained.kept) == (b"{}", False)
+        obtained = journal.results.obtain("1", lambda: [RESULT])
+        assert (obtained.raw, obtained.kept) == (RESULT, False)
         assert "No space left" in str(obtained.problem)
-        assert ["the disk is full" in text for text in told] == [True]
+        with pytest.raises(StorageError, match="Nothing was sent"):
+            journal.intents.record("s1", "sweep", "sim", [a_part(0)], [b"{}"])
+        journal.try_now()
+        assert journal.flush(10) and journal.unwritten is not None
+        assert [title for title, _ in told] == [FROM_MEMORY] and "disk is full" in told[0][1]
+        subprocess.run(["mount", "-o", "remount,size=16m", str(tmp_path)], check=True)
+        journal.try_now()
+        wait_until(lambda: journal.unwritten is None)
+        assert [title for title, _ in told] == [FROM_MEMORY, IN_ITS_FILE]
+        journal.intents.record("s1", "sweep", "sim", [a_part(0)], [b"{}"])
+        assert journal.results.obtain("1", lambda: [RESULT]).problem is None
+        after = Journal("lab", tmp_path, lambda title, text: pytest.fail(text))
+        assert len(after.rows()) == len(rows) and len(after.intents.unfinished()) == 1
     finally:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
@@ -115,9 +166,11 @@ def free(place: Path) -> int:
 def test_a_directory_that_is_read_only(tower: Tower, journal: Path) -> None:
     with read_only(journal.parent):
         restart(tower)
+        tower.submit("learned beside a closed door")
         tells(tower, FROM_MEMORY, "Permission denied")
         tower.recovers()
         tower.stands()
+    goes_back(tower, journal, "learned beside a closed door")
 
 
 def test_a_journal_that_is_corrupt(tower: Tower, journal: Path) -> None:

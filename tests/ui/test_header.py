@@ -84,6 +84,14 @@ def test_the_calls_of_an_account_elsewhere_are_shown() -> None:
     assert "38/60" not in text(80, 2)
 
 
+def test_it_is_said_since_when_the_journal_is_not_written() -> None:
+    known = standing(unwritten=NOW - 120)
+    for width, height in ((40, 2), (80, 2), (80, 1)):
+        line = header_lines(known, {}, None, NOW, width, height)[0]
+        assert ("  nothing kept since 22:11", "bad") in line
+    assert "kept" not in str(header_lines(standing(), {}, None, NOW, 80, 2))
+
+
 def test_the_header_names_account_endpoint_and_counts() -> None:
     lines = header_lines(standing(), {Status.DONE: 3, Status.RUNNING: 2}, None, NOW, 80, 2)
     assert ["".join(part.text for part in line).split("  ") for line in lines] == [

@@ -148,11 +148,26 @@ class Bulletin:
         )
         return self.connection != before
 
+    def note_unwritten(self, since: float | None) -> None:
+        """Tells since when the journal's file cannot be written; None: it is."""
+        with self._order:
+            if since != self.connection.unwritten:
+                self.connection = replace(self.connection, unwritten=since)
+                self.tell_connection()
+
     def warn(self, title: str, text: str) -> None:
         """Tells a person that something is not as it should be."""
         _log.warning("%s: %s", title, text)
+        self._notify("warning", title, text)
+
+    def inform(self, title: str, text: str) -> None:
+        """Tells a person that something is well again."""
+        _log.info("%s: %s", title, text)
+        self._notify("info", title, text)
+
+    def _notify(self, level: str, title: str, text: str) -> None:
         with self._order:
-            self._listener(Notice(level="warning", title=title, text=encodable(text)))
+            self._listener(Notice(level=level, title=title, text=encodable(text)))
 
 
 def _without_credentials(url: str) -> str:

@@ -117,6 +117,7 @@ class Desk:
             self._bulletin.warn,
             keeping=self._keeping,
             clock=self._clock,
+            inform=self._bulletin.inform,
         )
         journal.results.tell = self._note_saved
         journal.results.tell_gone = self._note_gone
@@ -144,6 +145,8 @@ class Desk:
             )
         self._poller.start()
 
+        journal.watch(self._journal_moved)
+        self._journal_moved()  # it may be in memory already, or again in its file
     def close(self) -> None:
         """Ends the background and writes what is pending; takes less than 0.2 s."""
         with self._changed:
@@ -198,7 +201,8 @@ class Desk:
         return self._renewing(lambda: method(self, request))
 
     def refresh(self, request: model.Refresh) -> Connection:
-        """Reads all active jobs, new ones, and which were deleted."""
+        """Reads all active jobs, new ones, and which were deleted; tries the journal's file."""
+        self._journal().try_now()
         self._session.ask_again()
         self._poller.refresh(_REFRESH_SECONDS)
         return self._bulletin.connection
@@ -380,13 +384,25 @@ class Desk:
         if self._offers is not None:
             self._offers.settle(self._unsent)
             if not self._read_only:  # else it is listed; the rest is for who may send
-                self._offers.tell(self.answer if self._goes_on else None)
-        self._journal().intents.tidy()
+        self._offer()
         with self._changed:
             self._caught_up = True
             self._changed.notify_all()
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _offer(self) -> None:
+        """Settles, and offers or sends on, what was not sent as far as the journal knows."""
+                self._offers.tell(self.answer if self._goes_on else None)
+        self._journal().intents.tidy()
+
+    def _journal_moved(self) -> None:
+        """The journal's file cannot be written any more, or can be again."""
+        unwritten = self._journal().unwritten
+        self._bulletin.note_unwritten(unwritten)
+        if unwritten is None and self._caught_up:
+            self._offer()  # what it could not claim, and what others have left meanwhile
+        self._tell_unfinished()
 
     def _refuse_change(self, request: model.Request) -> None:
         if self._read_only:
@@ -396,7 +412,8 @@ class Desk:
         try:
             return paths.private_dir(self._state_dir) if self._state_dir else paths.state_dir()
         except StorageError as error:
-            self._bulletin.warn("Journal not written", str(error))
+            words = "Work goes on, but nothing is kept until qtower is started again."
+            self._bulletin.warn("Journal not written", f"{error} {words}")
             return None
 
     def _note_saved(self, job_id: str) -> None:

@@ -112,14 +112,16 @@ class Intents:
     def __init__(
         self,
         read: Callable[..., list[tuple[Any, ...]]],
-        write: Callable[[list[Write], bool], None],
+        write: Callable[..., None],
         qobjs: UnsentQobjs,
         clock: Callable[[], float],
+        hidden: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`read` runs a query with its values, `write` a transaction, durable if it is true."""
+        """`read`, `write` and `hidden` are those of `JournalStore`."""
         self._read = read
         self._write = write
         self._clock = clock
+        self._hidden = hidden
         self._claiming = threading.Lock()
         self._mine: set[str] = set()  # sets that a thread of this process sends
         self.qobjs = qobjs
@@ -184,16 +186,22 @@ class Intents:
         self._move(set_id, index, PartState.FAILED, error=error)
 
     def leave(self, set_id: str) -> list[int]:
-        """A person gives up what was not sent; returns the indexes of these parts."""
+        """A person gives up what was not sent; returns the indexes of these parts.
+
+        Raises:
+            StorageError: Others would not know of it, because the journal cannot be written.
+        """
         query = f"SELECT part FROM intents WHERE set_id = ? AND state IN {_UNSENT}"
         indexes = [index for (index,) in self._read(query, set_id)]
         given_up = f"UPDATE intents SET state = 'left' WHERE set_id = ? AND state IN {_UNSENT}"
-        self._write([(given_up, [(set_id,)])], True)
+        self._write([(given_up, [(set_id,)])], True, set_id)
         self.qobjs.remove(set_id, indexes)
         return indexes
 
     def tidy(self) -> None:
         """Removes qobjs that no part needs any more."""
+        if self._hidden():
+            return  # others may need what is not known here
         query = f"SELECT set_id, part FROM intents WHERE state IN {_UNSENT}"
         with contextlib.suppress(OSError):  # it is tried again at the next start
             self.qobjs.tidy(lambda: set(self._read(query)), self._clock())
@@ -201,7 +209,11 @@ class Intents:
     # -- who sends --------------------------------------------------------------------------------
 
     def claim(self, set_id: str) -> bool:
-        """Makes this process the owner of a set that has no living one; False if it has."""
+        """Makes this process the owner of a set that has no living one; False if it has.
+
+        Raises:
+            StorageError: Others would not know of it, because the journal cannot be written.
+        """
         with self._claiming:
             if set_id in self._mine:
                 return False
@@ -211,7 +223,7 @@ class Intents:
             me = process_name()
             # Another process may be as quick: only one of them finds the owner that both read.
             query = "UPDATE submissions SET owner = ? WHERE set_id = ? AND owner = ?"
-            self._write([(query, [(me, set_id, found[0][0])])], True)
+            self._write([(query, [(me, set_id, found[0][0])])], True, set_id)
             if self._read("SELECT owner FROM submissions WHERE set_id = ?", set_id) != [(me,)]:
                 return False
             self._mine.add(set_id)
@@ -235,9 +247,14 @@ class Intents:
         return _wish(found[0][0]) if found else Wish.STOP
 
     def set_wish(self, set_id: str, wish: Wish) -> None:
-        """A person wants something else of the set: its owner, wherever it runs, reads it."""
+        """A person wants something else of the set: its owner, wherever it runs, reads it.
+
+        Raises:
+            StorageError: It would not, because the journal cannot be written.
+        """
         query = "UPDATE submissions SET wish = ? WHERE set_id = ?"
-        self._write([(query, [(wish.value, set_id)])], False)
+        known_to = "" if set_id in self.mine() else set_id
+        self._write([(query, [(wish.value, set_id)])], False, known_to)
 
     # -- what there is ----------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from qtower.desk.journal_schema import TABLES, VERSION, make, upgrade
@@ -28,8 +28,13 @@ class NewerJournalError(StorageError):
     """A newer qtower wrote the file: it can be read as far as it is understood, and no more."""
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_file(
+    path: Path, patience: float | None = None, *, thorough: bool = False
+) -> sqlite3.Connection:
     """Opens the file, made as a 0600 file with its tables if it is not there.
+
+    Others that write are waited for, for `patience` s (None: as long as usual), now and later.
+    `thorough`: all of it is looked at, which takes seconds where it is large.
 
     Raises:
         sqlite3.OperationalError: It is locked, read-only, or the disk is full.
@@ -39,16 +44,21 @@ def open_file(path: Path) -> sqlite3.Connection:
     # SQLite gives its -wal and -shm files the mode of the main one: made here, all are private.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
-    connection = _connect(str(path))
+    connection = connect(str(path))
+    set_patience(connection, patience)
     try:
         if not path.stat().st_size:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
         connection.execute("PRAGMA synchronous = NORMAL")
-        if _prepare(connection):
+        if prepare(connection):
             _tidy(connection)
-        connection.execute("SELECT row FROM jobs LIMIT 1").fetchone()
+        for table in TABLES:
+            connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+        found = connection.execute("PRAGMA quick_check(1)").fetchone() if thorough else None
+        if found and found[0] != "ok":
+            raise sqlite3.DatabaseError(found[0])
     except sqlite3.OperationalError as error:
         connection.close()
         if _FOREIGN.search(str(error)):
@@ -60,36 +70,26 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def in_memory() -> sqlite3.Connection:
-    """An empty journal that nobody will find again."""
-    connection = _connect(":memory:")
-    _prepare(connection)
-    return connection
+def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    """A connection for all threads, in which every statement is a transaction of its own."""
+    return sqlite3.connect(
+        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
+    )
 
 
-def copy_of(path: Path) -> sqlite3.Connection:
-    """A journal in memory with what can be read of the file, which is not touched."""
-    # Without its -shm file a journal can be read only by who may write it, or as if nobody did.
-    for way in ("mode=rw", "immutable=1"):
-        source = _connect(f"{path.absolute().as_uri()}?{way}", uri=True)
-        with contextlib.closing(source), contextlib.suppress(sqlite3.Error):
-            source.execute("PRAGMA query_only = 1")
-            source.execute("SELECT row FROM jobs LIMIT 1").fetchone()
-            return copied(source)
-    return in_memory()
+def set_patience(connection: sqlite3.Connection, seconds: float | None = None) -> None:
+    """So long the connection waits for others that write; None: as long as usual."""
+    seconds = _BUSY_SECONDS if seconds is None else seconds
+    connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
-def copied(source: sqlite3.Connection) -> sqlite3.Connection:
-    """A journal in memory with what can still be read of another."""
-    memory = in_memory()
-    for table in TABLES:
-        columns = [column[1] for column in memory.execute(f"PRAGMA table_info({table})")]
-        names = ", ".join(columns)
-        insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
-        with contextlib.suppress(sqlite3.Error):
-            for record in source.execute(f"SELECT {names} FROM {table}"):
-                memory.execute(insert, record)
-    return memory
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tells a file from another that has its name later; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def plainly(error: Exception) -> str:
@@ -100,21 +100,14 @@ def plainly(error: Exception) -> str:
     return next((words for word, words in _PLAIN.items() if word in said), said)
 
 
-def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
-    return sqlite3.connect(
-        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
-    )
-
-
-def _prepare(connection: sqlite3.Connection) -> bool:
+def prepare(connection: sqlite3.Connection) -> bool:
     """Makes the tables, or brings them up to date; true if there were older ones.
 
     Two agents may come here at once. Tables of today need no lock, which another may hold.
     """
     if _version(connection) == VERSION:
         return False
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         version = _version(connection)
         if version == 0:
             make(connection)
@@ -122,11 +115,6 @@ def _prepare(connection: sqlite3.Connection) -> bool:
             upgrade(connection, version)
         if version != VERSION:
             connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return bool(0 < version < VERSION)
 
 
@@ -152,6 +140,19 @@ def _tidy(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is done inside is done as a whole or not at all, and nobody else writes meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def commit(
     connection: sqlite3.Connection,
     writes: Sequence[tuple[str, Sequence[Sequence[object]]]],
@@ -160,15 +161,9 @@ def commit(
 ) -> None:
     """Runs each query on its records, all of it or nothing; `durable`: on disk at the return."""
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         for query, records in writes:
             connection.executemany(query, records)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def shrink(connection: sqlite3.Connection) -> None:

@@ -6,7 +6,9 @@ disk; several states of one job that come together are one row, and every transi
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -28,15 +30,15 @@ _FIRST_UPKEEP_SECONDS, _UPKEEP_SECONDS = 20.0, 3600.0
 _DAY = 86_400.0
 _LAST_ID = 1 << 62
 
-_UPSERT = (
+UPSERT = (
     "INSERT INTO jobs (key, created, final, row) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE"
     " SET created = excluded.created, final = excluded.final, row = excluded.row"
 )
-_ENTER = (
+ENTER = (
     "INSERT INTO transitions SELECT id, ?, ? FROM jobs WHERE key = ?"
     " ON CONFLICT DO UPDATE SET at = min(at, excluded.at)"
 )
-_FORGET = (
+FORGET = (
     "DELETE FROM transitions WHERE job = (SELECT id FROM jobs WHERE key = ?)",
     "DELETE FROM jobs WHERE key = ?",
 )
@@ -50,6 +52,10 @@ _FORGET_SENT = (
 )
 
 Write = tuple[str, Sequence[Sequence[object]]]
+"""A query, and the records that it is run with."""
+
+Record = tuple[str, float | None, bool, bytes]
+"""A row as `UPSERT` takes it: its key, when it was created, whether it has ended, itself."""
 
 
 class JournalRows:
@@ -62,16 +68,20 @@ class JournalRows:
         shrink: Callable[[], None],
         keeping: Keeping | None,
         clock: Callable[[], float],
+        tend: Callable[[], float | None],
     ) -> None:
         """`read` runs a query with its values, `write` a transaction, durable if it is true.
 
-        `shrink` gives the disk back what is not needed. Without `keeping`, all is kept.
+        `shrink` gives the disk back what is not needed. Without `keeping`, all is kept. `tend`
+        looks after the file, between two batches, and returns after how many seconds it wants
+        to be called again; None: not before `wake`.
         """
         self._read = read
         self._write = write
         self._shrink = shrink
         self._keeping = keeping
         self._clock = clock
+        self._tend = tend
         self._pending: queue.SimpleQueue[tuple[list[JobRow], list[str]] | threading.Event] = (
             queue.SimpleQueue()
         )
@@ -119,6 +129,10 @@ class JournalRows:
         self._pending.put(done)
         return done.wait(timeout)
 
+    def wake(self) -> None:
+        """The thread that writes has to look after the file; returns at once."""
+        self._pending.put(([], []))
+
     def keep_house(self) -> None:
         """Forgets ended jobs beyond what is to be kept, and gives their room back to the disk."""
         doomed = "SELECT id FROM jobs WHERE final AND created < ?"
@@ -145,18 +159,25 @@ class JournalRows:
                 yield created
 
     def _write_pending(self) -> None:
-        next_upkeep = time.monotonic() + _FIRST_UPKEEP_SECONDS
+        next_upkeep = time.monotonic() + _FIRST_UPKEEP_SECONDS if self._keeping else math.inf
         while True:
-            try:
-                patience = max(0.0, next_upkeep - time.monotonic()) if self._keeping else None
-                item = self._pending.get(timeout=patience)
-                self._write_batch(item)
-            except queue.Empty:
+            if time.monotonic() >= next_upkeep:
                 next_upkeep = time.monotonic() + _UPKEEP_SECONDS
-                try:
-                    self.keep_house()
-                except Exception:  # the journal itself has told what is wrong with its file
-                    logger.exception("the journal could not be tidied")
+                self._guarded(self.keep_house)
+            pause = self._guarded(self._tend)
+            patience = next_upkeep - time.monotonic()
+            patience = patience if pause is None else min(patience, pause)
+            with contextlib.suppress(queue.Empty):
+                timeout = None if patience == math.inf else max(0.0, patience)
+                self._write_batch(self._pending.get(timeout=timeout))
+
+    def _guarded(self, step: Callable[[], float | None]) -> float | None:
+        """What `step` returns; the thread does not end of what it raises."""
+        try:
+            return step()
+        except Exception:  # the journal itself has told what is wrong with its file
+            logger.exception("the journal could not be looked after")
+            return None
 
     def _write_batch(self, item: tuple[list[JobRow], list[str]] | threading.Event) -> None:
         """Writes what is pending, `item` first, in one transaction."""
@@ -192,15 +213,13 @@ class JournalRows:
         kept, left_out = _encoded(row for row in rows.values() if row is not None)
         entered = [each for each in entered if each[2] not in left_out]
         gone = [(encodable(key),) for key, row in rows.items() if row is None]
-        forget = [(query, gone) for query in _FORGET]
-        self._write([(_UPSERT, kept), (_ENTER, entered), *forget], False)
+        forget = [(query, gone) for query in FORGET]
+        self._write([(UPSERT, kept), (ENTER, entered), *forget], False)
 
 
-def _encoded(
-    rows: Iterable[JobRow],
-) -> tuple[list[tuple[str, float | None, bool, bytes]], set[str]]:
+def _encoded(rows: Iterable[JobRow]) -> tuple[list[Record], set[str]]:
     """A record for each row, and the keys of those that cannot be written."""
-    kept: list[tuple[str, float | None, bool, bytes]] = []
+    kept: list[Record] = []
     left_out: set[str] = set()
     for row in rows:
         try:

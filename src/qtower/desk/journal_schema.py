@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,18 @@ def make(connection: sqlite3.Connection) -> None:
     """Makes the tables of today, within the open transaction."""
     for tables in (_JOBS, _INTENTS, _SUBMISSIONS):
         _run(connection, tables)
+    mark_birth(connection, 1 + secrets.randbelow(2**31 - 1))
+
+
+def birth(connection: sqlite3.Connection) -> int:
+    """Tells a journal from one that was made anew in its place; 0 if an early qtower made it."""
+    mark: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return mark
+
+
+def mark_birth(connection: sqlite3.Connection, mark: int) -> None:
+    """Makes a journal the same as, or a copy of, that with the mark."""
+    connection.execute(f"PRAGMA application_id = {mark}")
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:

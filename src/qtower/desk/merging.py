@@ -65,6 +65,24 @@ def _steady(known: float | None, new: float | None) -> float | None:
     return new
 
 
+def newer_of(one: JobRow, other: JobRow) -> JobRow:
+    """What two qtowers know of one job, made one: the newer, with what only the other knows."""
+    if one.job_id != other.job_id:
+        # A row without an id is only what was said before the endpoint had it.
+        return max(one, other, key=_weight)
+    older, newer = sorted((one, other), key=_moment)
+    row = merged(older, newer, None, newer.confirmed or 0.0)
+    return replace(row, saved=one.saved or other.saved)
+
+
+def _weight(row: JobRow) -> tuple[float, ...]:
+    return bool(row.job_id), substance(row.status), *_moment(row)
+
+
+def _moment(row: JobRow) -> tuple[float, float]:
+    return row.confirmed or 0.0, row.since or 0.0
+
+
 def is_behind(row: JobRow, known: JobRow) -> bool:
     """Whether `known` is further than a row of a submission that was just acknowledged."""
     if not known.job_id:

@@ -14,7 +14,8 @@ from qtower.errors import StorageError
 _log = logging.getLogger(__name__)
 
 _DIGEST = 64  # characters of a SHA-256 in hexadecimal
-_LEFT_SECONDS = 3600.0
+# Longer than any qtower goes on without its journal's file: till then only it knows their parts.
+_LEFT_SECONDS = 7 * 86_400.0
 _LEVEL = 1  # a qobj is kept for seconds, as a rule
 
 
@@ -22,9 +23,8 @@ class UnsentQobjs:
     """A folder of qobjs as compressed JSON, each with its checksum; 0600, whole or not at all."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Without a folder they are kept in memory."""
+        """Without a folder none can be kept."""
         self._folder = folder
-        self._held: dict[str, bytes] = {}
 
     def keep(self, set_id: str, qobjs: list[bytes]) -> None:
         """Writes the qobj of each part of a set; on disk at the return.
@@ -33,8 +33,10 @@ class UnsentQobjs:
             StorageError: One could not be written; none of them is kept then.
         """
         if self._folder is None:
-            self._held.update((_name(set_id, index), raw) for index, raw in enumerate(qobjs))
-            return
+            raise StorageError(
+                "There is no state directory to write the jobs down in. Nothing was sent.",
+                "See what is wrong with it, and start qtower again.",
+            )
         try:
             folder = paths.private_dir(self._folder)
             for index, raw in enumerate(qobjs):
@@ -54,7 +56,7 @@ class UnsentQobjs:
         """The qobj of part `index`, or None if it is not kept, or damaged."""
         name = _name(set_id, index)
         if self._folder is None:
-            return self._held.get(name)
+            return None
         try:
             content = (self._folder / name).read_bytes()
             raw = zlib.decompress(content[_DIGEST + 1 :])
@@ -69,10 +71,10 @@ class UnsentQobjs:
     def has(self, set_id: str, index: int) -> bool:
         """Whether the qobj of part `index` is kept."""
         name = _name(set_id, index)
-        return name in self._held if self._folder is None else (self._folder / name).exists()
+        return self._folder is not None and (self._folder / name).exists()
 
     def tidy(self, needed: Callable[[], set[tuple[str, int]]], now: float) -> None:
-        """Removes what is older than an hour and belongs to no part of `needed`.
+        """Removes what is older than a week and belongs to no part of `needed`.
 
         A process that ended in between may have left it.
         """
@@ -90,7 +92,6 @@ class UnsentQobjs:
         """Lets go of the qobjs of parts, as far as they are kept."""
         for index in indexes:
             name = _name(set_id, index)
-            self._held.pop(name, None)
             if self._folder is not None:
                 try:
                     (self._folder / name).unlink(missing_ok=True)

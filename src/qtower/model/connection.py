@@ -33,3 +33,4 @@ class Connection(Struct, frozen=True, kw_only=True):
     read_only: bool = False  # nothing is submitted, cancelled or sent from here
     insecure: bool = False  # its certificate is not checked: anybody on the way can listen
     slowed_since: float | None = None  # since when; None if it is not
+    unwritten: float | None = None  # since when the journal cannot be written; None: it is

@@ -78,13 +78,16 @@ def _since(moment: float | None, now: float) -> str:
     return "" if moment is None else f" since {times.clock(moment, now)}"
 
 
-def warnings(standing: Standing) -> list[Part]:
+def warnings(standing: Standing, now: float) -> list[Part]:
     """What a person has to know of the account before all else."""
     parts = []
-    if standing.connection is not None and standing.connection.insecure:
+    connection = standing.connection
+    if connection is not None and connection.insecure:
         parts.append(Part("TLS not verified", "bad"))
     if standing.read_only:
         parts.append(Part("read-only", "busy"))
+    if connection is not None and connection.unwritten is not None:
+        parts.append(Part(f"nothing kept{_since(connection.unwritten, now)}", "bad"))
     return parts
 
 
@@ -126,7 +129,7 @@ def header_lines(
     state = connection_words(standing, now)
     calls = calls_words(standing.connection)
     title = [Part(" qtower", "name"), Part(standing.account, "plain")]
-    title += warnings(standing)
+    title += warnings(standing, now)
     known = [*([calls] if calls else []), state]
     jobs = Part(count_sentence(counts, matching), "plain")
     unsent = [Part(sending, "busy")] if sending else []
