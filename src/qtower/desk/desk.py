@@ -115,9 +115,9 @@ class Desk:
             journal_name(self._account_name, self._endpoint, directory),
             directory,
             self._bulletin.warn,
+            inform=self._bulletin.inform,
             keeping=self._keeping,
             clock=self._clock,
-            inform=self._bulletin.inform,
         )
         journal.results.tell = self._note_saved
         journal.results.tell_gone = self._note_gone
@@ -143,10 +143,10 @@ class Desk:
             self._fetching = ResultFetching(
                 self._session, journal.results, self._keeping, self._bulletin.warn
             )
-        self._poller.start()
-
         journal.watch(self._journal_moved)
         self._journal_moved()  # it may be in memory already, or again in its file
+        self._poller.start()
+
     def close(self) -> None:
         """Ends the background and writes what is pending; takes less than 0.2 s."""
         with self._changed:
@@ -381,9 +381,6 @@ class Desk:
 
     def caught_up(self) -> None:
         """All jobs were read: what was meant to be sent and did not arrive, never will."""
-        if self._offers is not None:
-            self._offers.settle(self._unsent)
-            if not self._read_only:  # else it is listed; the rest is for who may send
         self._offer()
         with self._changed:
             self._caught_up = True
@@ -393,6 +390,9 @@ class Desk:
 
     def _offer(self) -> None:
         """Settles, and offers or sends on, what was not sent as far as the journal knows."""
+        if self._offers is not None:
+            self._offers.settle(self._unsent)
+            if not self._read_only:  # else it is listed; the rest is for who may send
                 self._offers.tell(self.answer if self._goes_on else None)
         self._journal().intents.tidy()
 
