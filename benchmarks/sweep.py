@@ -52,7 +52,7 @@ class _Reader:
         self.registry = Registry(provider.backend.retrieve_job)
         self._intake = Intake(self.registry, _NoWatch(), lambda changes: None)
         pages, schedule = JobPages(provider), Schedule(LOCAL, UsualTimes())
-        self._sweep = Sweep(pages, self._intake, schedule, lambda: None, time.time)
+        self._sweep = Sweep(pages, self._intake, schedule, time.time)
 
     def first(self) -> None:
         """Reads every live job."""

@@ -12,18 +12,9 @@ from qtower.desk.budget import Budget, Urgency, asking_as
 from qtower.model import Link
 from tests.conftest import Endpoint
 from tests.desk.accounts import account_of, open_desk
+from tests.desk.budgets import Clock
 from tests.desk.conftest import wait_until
 from tests.desk.hostile import Reply, Request, hostile
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ class Desk:
         self.schedule = Schedule(CADENCE, UsualTimes())
         intake = Intake(self.registry, Watch(), lambda changes: None)
         pages = JobPages(SimpleNamespace(_api_client=client))
-        self._sweep = Sweep(pages, intake, self.schedule, lambda: None, lambda: 1e9)
+        self._sweep = Sweep(pages, intake, self.schedule, lambda: 1e9)
         self.now = 1000.0
         self.round(complete=False)
 

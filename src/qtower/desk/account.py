@@ -10,13 +10,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from qtower.config import Account
-from qtower.desk.budget import Budget, charging
+from qtower.desk.budget import Budget, Urgency, asking_as, charging
 from qtower.desk.faults import (
     AccessExpiredError,
     CertificateError,
@@ -40,6 +41,10 @@ def _no_stage(stage: str) -> None:
     """For who does not want to know how far it is."""
 
 
+def _at_once() -> None:
+    """For who need not wait."""
+
+
 class AccountSession:
     """A login that is made when it is first needed, and renewed in place.
 
@@ -55,6 +60,8 @@ class AccountSession:
         self._tokens = TokenKeeper()
         self.kept: KeptResults | None = None
         """Where the provider keeps results that it reads; set before `ensure` is called."""
+        self.calls_file: Path | None = None
+        """What the account's qtowers share their budget by; set before `ensure` is called."""
         self._account: Account | None = None
         self._provider: Any = None
         self._doubtful = True
@@ -66,10 +73,15 @@ class AccountSession:
         """The account as it was last connected; None before the first time."""
         return self._account
 
-    def ensure(self, tell_stage: Callable[[str], None] = _no_stage) -> Any:
+    def ensure(
+        self,
+        tell_stage: Callable[[str], None] = _no_stage,
+        before_login: Callable[[], None] = _at_once,
+    ) -> Any:
         """Returns the provider, logged in. Called by the poller alone.
 
-        `tell_stage` hears in a few words what is being waited for.
+        `tell_stage` hears in a few words what is being waited for; `before_login` may wait until
+        the endpoint may be asked.
 
         Raises:
             AccountError: Login was refused.
@@ -79,11 +91,14 @@ class AccountSession:
             return self._provider
         account = self._with_token(self._connect())
         conceal(account.token)
+        if self.calls_file is not None and not account.local_service:
+            self.budget.share(self.calls_file)  # nobody blocks us here: the local one needs none
         self.budget.allow(account.calls_per_minute)
         if self._provider is None or account != self._account:
             tell_stage("loading the provider")
             load_provider()
             tell_stage(f"waiting for {_host(account)}")
+            before_login()
             self._install(log_in(account, self.budget), account)
         self._doubtful = False
         return self._provider
@@ -193,7 +208,8 @@ def log_in(account: Account, budget: Budget | None = None) -> Any:
     def enable() -> None:
         try:
             place = {"hub": account.hub, "group": account.group, "project": account.project}
-            with charging(budget):
+            # It has waited already, and is not to wait within the time that it may take.
+            with charging(budget), asking_as(Urgency.POLLER):
                 outcome.put(
                     factory.enable_account(
                         account.token, account.url, verify=account.trust, **place

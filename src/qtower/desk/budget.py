@@ -1,13 +1,14 @@
-"""How many requests an account may make: a token bucket, and the count that is shown of it.
+"""Who may ask an endpoint, and who waits: the requests of an account, at most so many a minute.
 
-The bucket holds a third of a minute's requests and fills with two thirds of them a minute: after a
-rest they may come at once, and no minute has more than it may.
+A token bucket holds a third of a minute's requests and fills with two thirds of them a minute:
+after a rest they may come at once, and no minute has more than it may. All qtowers of an account
+on this machine have one bucket (`qtower.desk.tally`, and where it lies: `tally_places`).
 
 Every request of every session of an account passes through its budget. Who asks decides what
 happens when nothing is left: a person is served at once and borrows, up to a minute's worth; a
 submission waits its turn; the poller asks beforehand and does something else meanwhile. Where both
-want more than there is, three requests of submissions, which make a job, go before one of the
-poller.
+want more than there is, three requests of submissions, which make a job, go before one of a
+poller, whichever processes these are.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
+from pathlib import Path
 
-_MINUTE = 60.0
-_BURST = 1 / 3
-_LONGEST_WAIT = 1.0  # s, before it is looked at again whether to wait
-_TURNS = 3  # requests of submissions before one of the poller: create, upload, notify
+from qtower.desk.tally import Tally
+from qtower.desk.tally_places import OwnTally, SharedTally, TallyPlace
+
+_LONGEST_WAIT = 1.0  # s, before it is looked at again whether to wait: others change it too
 
 
 class Urgency(Enum):
@@ -36,37 +37,62 @@ class Urgency(Enum):
 class Budget:
     """The requests of an account, at most `per_minute` in any minute, and what persons borrow.
 
-    Safe for all threads.
+    Safe for all threads; once it is shared, for all processes.
     """
 
     def __init__(
-        self, per_minute: int | None = None, clock: Callable[[], float] = time.monotonic
+        self, per_minute: int | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        """With None there is no limit, and requests are counted all the same."""
+        """With None there is no limit, and requests are counted all the same.
+
+        `clock` is one that other processes have, too.
+        """
         self._clock = clock
         self._changed = threading.Condition()
-        self._per_minute = per_minute
-        self._left = _BURST * (per_minute or 0)
-        self._filled = clock()
-        self._booked = False  # the poller stands in line before submissions
+        self._place: TallyPlace = OwnTally(Tally(per_minute, clock()))
+        self._shared_in: Path | None = None
+        self._allowed = per_minute  # what this process was told last
         self._submissions = 0  # threads that wait in `take`
-        self._turns = 0  # requests of submissions since the poller could go
-        self._held_until = 0.0
-        self.count = 0  # of all requests ever
-        self._counts: deque[tuple[int, int]] = deque()  # second, requests in it
+        self._waits_since: float | None = None  # the poller
+        self._paid: set[int] = set()  # threads whose next request is paid for
+        self.count = 0  # of all requests that this process ever made
+
+    def share(self, file: Path) -> None:
+        """From now on it is one with those of all processes that name this file.
+
+        If that cannot be made or written, this process has a budget of its own.
+        """
+        with self._changed:
+            if file == self._shared_in:
+                return
+            self._place.close()
+            self._place = SharedTally(file, Tally(self._allowed, self._clock()))
+            self._shared_in, self._allowed = file, None
+
+    def close(self) -> None:
+        """Lets go of the file; from now on it is a budget of its own."""
+        with self._changed:
+            self._place.close()
 
     @property
     def per_minute(self) -> int | None:
-        """The limit; None: there is none."""
-        return self._per_minute
+        """The limit, whoever set it; None: there is none."""
+        with self._tally() as tally:
+            return tally.per_minute
 
     def allow(self, per_minute: int | None) -> None:
-        """Sets the limit. The bucket is full when it is set first, or changes."""
+        """Sets the limit, for all that share it, if it is news to this process.
+
+        The bucket is full then but for what the last minute had.
+        """
         with self._changed:
-            if per_minute != self._per_minute:
-                self._per_minute, self._left = per_minute, _BURST * (per_minute or 0)
-                self._filled = self._clock()
-                self._changed.notify_all()
+            if per_minute == self._allowed:
+                return  # another process may have been told otherwise since
+            self._allowed = per_minute
+            with self._tally() as tally:
+                if per_minute != tally.per_minute:
+                    tally.allow(per_minute)
+            self._changed.notify_all()
 
     def take(self) -> None:
         """Counts a request of this thread, and waits before it as the thread's urgency says.
@@ -74,92 +100,105 @@ class Budget:
         A person waits only when a minute's worth has been borrowed.
         """
         urgency = getattr(_thread, "urgency", Urgency.PERSON)
+        waits = urgency is Urgency.SUBMISSION
         with self._changed:
-            if urgency is Urgency.SUBMISSION:
-                self._submissions += 1
-                try:
-                    self._wait(self._submission_waits)
-                finally:
-                    self._submissions -= 1
-                self._turns += 1
-            elif urgency is Urgency.PERSON:
-                self._wait(lambda: self._seconds_until(1.0 - (self._per_minute or 0)))
-            self._spend()
+            self._submissions += waits
+            try:
+                while (seconds := self._try(urgency)) > 0:
+                    self._changed.wait(min(seconds, _LONGEST_WAIT))
+            finally:
+                self._submissions -= waits
 
     def spend(self) -> None:
         """Counts a request that is made whatever is left: a repetition within a request."""
-        with self._changed:
-            self._spend()
+        with self._tally() as tally:
+            self._spend(tally)
 
-    def delay(self) -> float:
-        """Seconds until the poller may ask; 0: now. Books a place before submissions till then,
-        unless it is the turn of those that wait."""
-        with self._changed:
-            yields = self._submissions > 0 and self._turns < _TURNS and not self._booked
-            seconds = max(self._seconds_until(2.0 if yields else 1.0), self._held(), 0.0)
-            self._booked = seconds > 0 and not yields
+    def delay(self, urgency: Urgency = Urgency.POLLER) -> float:
+        """Seconds until this thread may ask; 0: now, and its next request is paid for.
+
+        For the poller it books a place before submissions till then, unless it is the turn of
+        those that wait.
+        """
+        with self._tally() as tally:
+            if self._is_paid():
+                return 0.0
+            seconds = self._pay(tally, urgency)
             if not seconds:
-                self._turns = 0
+                self._paid.add(threading.get_ident())
             return seconds
 
     def room(self) -> int | None:
         """Requests that may be made now without borrowing; None: any number."""
-        with self._changed:
-            if not self._per_minute:
-                return None
-            self._seconds_until(0.0)
-            return max(0, int(self._left))
+        with self._tally() as tally:
+            return max(0, int(tally.left + self._is_paid())) if tally.per_minute else None
 
     def hold(self, seconds: float) -> None:
         """Leaves the endpoint alone, except for what persons ask."""
-        with self._changed:
-            self._held_until = max(self._held_until, self._clock() + seconds)
+        with self._tally() as tally:
+            tally.hold(seconds)
+
+    def held(self) -> float:
+        """Seconds that the endpoint is still left alone, whichever process was told so."""
+        with self._tally() as tally:
+            return tally.held
 
     def wait(self) -> float:
         """Seconds that a submission has to wait now for its next request."""
-        with self._changed:
-            return max(self._submission_waits(), 0.0)
+        with self._tally() as tally:
+            return tally.until_submission()
 
     def used(self) -> int:
         """Requests in the last minute."""
-        with self._changed:
-            self._forget()
-            return sum(count for _, count in self._counts)
+        with self._tally() as tally:
+            return tally.used
 
-    def _wait(self, left: Callable[[], float]) -> None:
-        while (seconds := left()) > 0:
-            self._changed.wait(min(seconds, _LONGEST_WAIT))
+    @contextlib.contextmanager
+    def _tally(self) -> Iterator[Tally]:
+        with self._changed, self._place as tally:
+            tally.move_to(self._clock())
+            yield tally
 
-    def _submission_waits(self) -> float:
-        return max(self._seconds_until(2.0 if self._booked else 1.0), self._held())
-
-    def _held(self) -> float:
-        return self._held_until - self._clock()
-
-    def _seconds_until(self, tokens: float) -> float:
-        """Seconds until so many are left."""
-        if not self._per_minute:
+    def _try(self, urgency: Urgency) -> float:
+        """Counts a request if it may be made, or returns the seconds until it may."""
+        with self._tally() as tally:
+            if urgency is Urgency.POLLER or self._is_paid():
+                self._spend(tally)
+            elif seconds := self._pay(tally, urgency):
+                return seconds
+            else:
+                self._count(tally)
             return 0.0
-        now, rate = self._clock(), (1.0 - _BURST) * self._per_minute / _MINUTE
-        self._left = min(_BURST * self._per_minute, self._left + (now - self._filled) * rate)
-        self._filled = now
-        return max(0.0, (tokens - self._left) / rate)
 
-    def _spend(self) -> None:
-        self._seconds_until(0.0)
-        self._left -= 1.0
-        self.count += 1
-        self._forget()
-        second = int(self._clock())
-        if self._counts and self._counts[-1][0] == second:
-            self._counts[-1] = (second, self._counts[-1][1] + 1)
+    def _pay(self, tally: Tally, urgency: Urgency) -> float:
+        """Pays for a request if it may be made, or returns the seconds until it may."""
+        if urgency is Urgency.PERSON:
+            seconds = tally.until_person()
+        elif urgency is Urgency.POLLER:
+            since = min(self._waits_since or tally.now, tally.now)
+            seconds = tally.until_poller(since, wanted=self._submissions > 0)
+            self._waits_since = since if seconds else None
+        elif seconds := tally.until_submission():
+            tally.want()
         else:
-            self._counts.append((second, 1))
+            tally.take_turn()
+        if not seconds:
+            tally.pay()
+        return seconds
 
-    def _forget(self) -> None:
-        oldest = self._clock() - _MINUTE
-        while self._counts and self._counts[0][0] <= oldest:
-            self._counts.popleft()
+    def _is_paid(self) -> bool:
+        return threading.get_ident() in self._paid
+
+    def _spend(self, tally: Tally) -> None:
+        if self._is_paid():
+            self._paid.discard(threading.get_ident())
+        else:
+            tally.pay()
+        self._count(tally)
+
+    def _count(self, tally: Tally) -> None:
+        tally.count()
+        self.count += 1
 
 
 _thread = threading.local()

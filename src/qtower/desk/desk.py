@@ -18,7 +18,7 @@ from qtower.desk.bulletin import Bulletin
 from qtower.desk.faults import AccessExpiredError, endpoint_errors
 from qtower.desk.intents import Sending, Wish
 from qtower.desk.journal import Journal
-from qtower.desk.journal_names import journal_name
+from qtower.desk.journal_names import calls_file, journal_name
 from qtower.desk.offers import Offers
 from qtower.desk.poller import Poller
 from qtower.desk.registry import Changes, Registry
@@ -111,8 +111,10 @@ class Desk:
     def open(self) -> None:
         """Publishes the journal's rows and the connection at once, then starts the background."""
         directory = self._directory()
+        name = journal_name(self._account_name, self._endpoint, directory)
+        self._session.calls_file = calls_file(name, directory)
         journal = Journal(
-            journal_name(self._account_name, self._endpoint, directory),
+            name,
             directory,
             self._bulletin.warn,
             inform=self._bulletin.inform,
@@ -157,6 +159,7 @@ class Desk:
             self._fetching.close()
         if self._bulletin.journal is not None:
             self._bulletin.journal.flush(_FLUSH_SECONDS)
+        self._session.budget.close()
 
     def tell_all(self) -> None:
         """Publishes all rows and the connection again, for a listener that has just come."""
@@ -171,7 +174,7 @@ class Desk:
             AccountError: Login was refused.
             NetworkError: The endpoint does not answer, or not all was read in `timeout` s.
         """
-        with self._changed:
+        with self._poller.awaited(), self._changed:
             self._changed.wait_for(
                 lambda: (
                     self._caught_up

@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 
 # What OpenSSL, or Python about a name, says of a certificate; the place in its source follows.
 _UNTRUSTED = re.compile(r"certificate verify failed:? ?([^\n]*?)\.? ?\(_ssl")
+LONGEST_WISH = 300.0
+"""Seconds that an endpoint is left alone, however much longer it asks for."""
+
 _STRANGE = "gave an answer that is not of this API"
 # What the provider stumbles over; a document that nests too deeply ends its decoder's recursion.
 _MISREADINGS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -124,9 +127,9 @@ def explain_status(response: Any, host: str) -> QtowerError:
     if code == 404:
         return NotFoundError(said or f"{host} does not know it.")
     if code == 429:
-        return BusyError(f"{host} asks for fewer requests.", _retry_after(response))
+        return BusyError(f"{host} asks for fewer requests.", retry_after(response))
     if code >= 500:
-        wish = _retry_after(response)
+        wish = retry_after(response)
         return BusyError(f"{host} failed with status {code}.", wish, asked=wish > 0)
     return JobStateError(said or f"{host} refused with status {code}.")
 
@@ -162,8 +165,8 @@ def silence(error: BaseException) -> str:
     return "dropped the connection"
 
 
-def _retry_after(response: Any) -> float:
-    """The seconds that the header `Retry-After` names, as a number or a date; 0 without one."""
+def retry_after(response: Any) -> float:
+    """Seconds that the header `Retry-After` names, as a number or a date; 0 without one."""
     from email.utils import parsedate_to_datetime  # 10 ms that a start can do without
 
     value = str(response.headers.get("Retry-After", "")).strip()

@@ -1,4 +1,7 @@
-"""Which journal an account has: another one when its url is changed, and the first when back."""
+"""Which journal an account has: another one when its url is changed, and the first when back.
+
+What all processes of an account count their requests in lies beside it, by the same name.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +33,8 @@ def journal_name(account_name: str, endpoint: str, directory: Path | None) -> st
         logger.warning("it is not known whose journal %s is: %s", note.stem, error)
         return account_name
     return account_name if first in ("", endpoint) else f"{account_name} at {endpoint}"
+
+
+def calls_file(journal: str, directory: Path | None) -> Path | None:
+    """The file in which those who have the journal of that name share their budget of requests."""
+    return directory / f"calls-{safe_name(journal)}" if directory is not None else None

@@ -28,6 +28,8 @@ class JobPages:
 
     def __init__(self, provider: Any) -> None:
         self._client = provider._api_client
+        self.before: Callable[[], object] = _at_once
+        """Called before each request; it may wait."""
         self._limit = MOST
         self._given = 0  # the longest page so far
 
@@ -60,6 +62,7 @@ class JobPages:
         """The jobs of these ids, as far as they exist."""
         for first in range(0, len(job_ids), PAGE):
             wanted = list(job_ids[first : first + PAGE])
+            self.before()
             yield self._client.list_jobs_statuses(
                 limit=len(wanted), extra_filter={"id": {"inq": wanted}}
             )
@@ -75,6 +78,7 @@ class JobPages:
 
     def one(self, job_id: str) -> Document:
         """A job with its steps and its error, which pages leave out."""
+        self.before()
         document: Document = self._client.job_get(job_id)
         return document
 
@@ -94,14 +98,20 @@ class JobPages:
 
     def _ask(self, listing: Callable[..., list[Any]], where: dict[str, Any] | None) -> list[Any]:
         """Asks for a long page; a server that refuses this is asked for one of the usual length."""
+        self.before()
         try:
             return listing(limit=self._limit, extra_filter=where)
         except faults() as error:
             if self._limit <= PAGE or not isinstance(explain(error), JobStateError):
                 raise
+            self.before()
             page = listing(limit=PAGE, extra_filter=where)  # or it is the filter that is refused
             self._limit = PAGE
             return page
+
+
+def _at_once() -> None:
+    """For who need not wait, or waits elsewhere."""
 
 
 class _Pages(Iterator[list[Any]]):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from qtower.desk.account import AccountSession
 from qtower.desk.budget import Urgency, asking_as
 from qtower.desk.cadence import LOCAL, Cadence, Schedule, cadence_for
 from qtower.desk.endings import Endings
-from qtower.desk.faults import AccessExpiredError, endpoint_errors
+from qtower.desk.faults import AccessExpiredError, BusyError, endpoint_errors
 from qtower.desk.following import Following
 from qtower.desk.history import History
 from qtower.desk.intake import Intake, Watch
@@ -26,6 +27,7 @@ from qtower.model import Link
 
 logger = logging.getLogger(__name__)
 
+_TOLD_SECONDS = 3.0  # of leaving the endpoint alone, before it is said
 _BREATH = 0.01  # s between pages of the history, for whoever waits for this process
 _TICK = 1.0  # s between looks at what to follow and what to tell
 _CENSUS_SECONDS = 2.0  # so long a refresh waits to learn what was deleted
@@ -50,6 +52,8 @@ class Poller:
         self._wake = threading.Condition()
         self._asked = 0  # refreshes asked for,
         self._done = 0  # and how many of them are done
+        self._first = True  # round: a person has just started this process,
+        self._awaited = 0  # or somebody waits until all has been read
         self._hurry = False  # the next round is to come now,
         self._told = False  # because something has changed
         self._closed = False
@@ -98,6 +102,18 @@ class Poller:
             self._wake.notify_all()
             return self._wake.wait_for(lambda: self._done >= asked or self._closed, timeout)
 
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Inside the `with` somebody waits for what is being read: it borrows, as a person does."""
+        with self._wake:
+            self._awaited += 1
+            self._wake.notify_all()
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._awaited -= 1
+
     # -- the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -108,7 +124,7 @@ class Poller:
                     self._hurry = self._told = False
                 pause = self._round(refreshing=asked > self._done, told=told, may_renew=True)
                 with self._wake:
-                    self._done = asked
+                    self._done, self._first = asked, False
                     self._wake.notify_all()
                 self._wait(time.monotonic() + pause)
 
@@ -129,14 +145,31 @@ class Poller:
             with self._wake:
                 self._wake.wait_for(self._wanted, pause)
 
+    def _is_awaited(self) -> bool:
+        return self._first or self._awaited > 0 or self._asked > self._done
+
     def _breathe(self) -> None:
-        """Waits until a request may be made. Somebody who waits for a refresh borrows."""
-        with self._wake:
-            while not self._closed and self._asked == self._done:
-                seconds = self._session.budget.delay()
-                if not seconds:
-                    return
-                self._wake.wait(seconds)
+        """Waits until the next request may be made. Somebody who waits for it borrows."""
+        budget, told = self._session.budget, False
+        while not self._closed:
+            urgency = Urgency.PERSON if self._is_awaited() else Urgency.POLLER
+            seconds = budget.delay(urgency)
+            if not seconds:
+                return
+            if self._live and not told and urgency is Urgency.POLLER:
+                told = self._tell_if_held(budget.held())
+            self._watch.counted()
+            with self._wake:
+                if urgency is Urgency.PERSON or not self._is_awaited():
+                    self._wake.wait(min(seconds, _TICK))
+
+    def _tell_if_held(self, seconds: float) -> bool:
+        """Tells that another request than the poller's was told to wait, if that is for long."""
+        if seconds < _TOLD_SECONDS:
+            return False
+        words = f"The endpoint is left alone for now. Trying again in {seconds:.0f} s."
+        self._watch.connected(Link.LIVE, "", None, slowed=words)
+        return True
 
     # -- one round ------------------------------------------------------------------------------
 
@@ -146,7 +179,7 @@ class Poller:
         An access token that has expired is renewed silently, once a round, if that `may_renew`.
         """
         try:
-            provider = self._session.ensure(self._tell_stage)
+            provider = self._session.ensure(self._tell_stage, self._breathe)
             return self._succeed(provider, refreshing=refreshing, told=told)
         except AccessExpiredError as error:
             if may_renew:
@@ -182,8 +215,9 @@ class Poller:
         self._session.doubt(error)
         setback = self._rounds.met(error, was_live=self._live)
         self._live = setback.link is Link.LIVE
-        if self._live:
+        if self._live or (isinstance(error, BusyError) and error.asked):
             self._session.budget.hold(setback.pause)
+        if self._live:
             self._watch.connected(Link.LIVE, "", None, slowed=setback.words)
         else:
             self._watch.connected(setback.link, setback.words, None)
@@ -226,7 +260,8 @@ class Poller:
     def _begin(self, provider: Any) -> None:
         self._schedule.cadence = self._cadence()
         pages = JobPages(provider)
-        self._sweep = Sweep(pages, self._intake, self._schedule, self._breathe, self._clock)
+        pages.before = self._breathe
+        self._sweep = Sweep(pages, self._intake, self._schedule, self._clock)
         self._history = History(pages, self._intake, self._registry)
         self._read_page()  # nothing is live before it
         self._pages = pages
@@ -234,7 +269,7 @@ class Poller:
     def _details(self) -> int:
         """How many details may be read now."""
         budget, most = self._session.budget, self._schedule.cadence.details
-        if budget.delay():
+        if not self._endings or budget.delay():
             return 0
         room = budget.room()
         return most if room is None else min(most, max(1, room))
@@ -248,7 +283,9 @@ class Poller:
         """
         if not self._history.pending:
             return _TICK
-        wait = max(self._history_waits_until - now, self._session.budget.delay())
+        wait = self._history_waits_until - now
+        if wait <= 0 and not self._is_awaited():
+            wait = self._session.budget.delay()
         if wait > 0:
             return wait
         try:

@@ -26,14 +26,15 @@ _RECENT_SECONDS = 600.0  # a job that was done before it was seen counts as seen
 _OWED_SECONDS = 86_400.0  # of a job so young a result is made up for that was not read in time
 _PAUSE_SECONDS = 2.0  # before the endpoint is asked again for what it did not give
 _MOST_TRIES = 3
-_SHARE = 0.5  # of a minute's calls, used by whomever: beyond it results wait
+_SHARE = 0.5  # of a minute's calls, used by whomever: beyond it results wait,
+_LONGEST_WAIT = 60.0  # s, but no longer: then the next one takes its turn
 
 
 class ResultFetching:
     """A daemon thread that keeps the results of jobs that end while it watches.
 
-    It comes after everybody else: each result takes three calls, and none is read while the
-    account has used half of a minute's calls.
+    It comes after everybody else: each result takes three calls, and while the account has used
+    half of a minute's calls, as it always has where many qtowers watch it, it is one a minute.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ResultFetching:
         self._waiting: deque[str] = deque()  # job ids
         self._noted: set[str] = set()
         self._tries: dict[str, int] = {}
+        self._last = time.monotonic()  # when it was asked last, or there was nothing to ask
         self._closed = False
         threading.Thread(target=self._run, name="results", daemon=True).start()
 
@@ -96,17 +98,27 @@ class ResultFetching:
         with asking_as(Urgency.SUBMISSION):
             while True:
                 with self._wake:
-                    self._wake.wait_for(lambda: self._closed or self._waiting)
+                    if not self._waiting:
+                        self._wake.wait_for(lambda: self._closed or self._waiting)
+                        self._last = time.monotonic()
                     if self._closed:
                         return
-                if self._is_time() and self._fetch_next():
-                    continue
+                kept = self._kept.has(self._waiting[0])  # another qtower was quicker
+                if kept or self._is_time():
+                    more = self._fetch_next()
+                    if not kept:
+                        self._last = time.monotonic()
+                    if more:
+                        continue
                 with self._wake:
                     self._wake.wait_for(lambda: self._closed, _PAUSE_SECONDS)
 
     def _is_time(self) -> bool:
         budget = self._session.budget
-        return not budget.per_minute or budget.used() < _SHARE * budget.per_minute
+        limit = budget.per_minute
+        if not limit or budget.used() < _SHARE * limit:
+            return True
+        return time.monotonic() - self._last >= _LONGEST_WAIT
 
     def _fetch_next(self) -> bool:
         """Reads the result of the next job; false if the endpoint is better left alone a while."""

@@ -1,6 +1,7 @@
 """The provider's HTTP session with limits: where a token may go, and how long an answer may take.
 
-Every request, repetitions included, is counted in the budget of the account.
+Every request, repetitions included, is counted in the budget of the account; an answer that asks
+to be left alone holds it, whoever got it.
 
 The provider's own follows redirects with both tokens, to any host; waits without end for an
 answer; sleeps as long as the endpoint tells it to (`Retry-After`); and reads what comes, however
@@ -20,6 +21,7 @@ from qiskit.providers.ibmq.api.session import STATUS_FORCELIST, PostForcelistRet
 from urllib3.exceptions import DecodeError, HTTPError, MaxRetryError, ReadTimeoutError
 
 from qtower.desk.budget import Budget, budget_of_thread
+from qtower.desk.faults import LONGEST_WISH, retry_after
 from qtower.desk.scrubbing import conceal
 from qtower.errors import AccountError
 
@@ -30,6 +32,7 @@ _WRITE_SECONDS = 60.0
 _PATIENCE = 3  # an answer that has begun may take so many times as long as a silence
 _MOST_BYTES = 1 << 29
 _CHUNK = 1 << 16
+_BUSY = (429, 503)
 _ACCESS_HEADER = "X-Access-Token"
 _PORTS = {"http": 80, "https": 443}
 
@@ -96,6 +99,8 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
         options.update(timeout=(CONNECT_SECONDS, read), stream=True)
         self.budget.take()
         response: requests.Response = super().send(request, **options)
+        if response.status_code in _BUSY and (wish := retry_after(response)):
+            self.budget.hold(min(wish, LONGEST_WISH))
         vars(response).update(deadline=time.monotonic() + total)
         if in_pieces and response.ok:
             return response  # who asked reads it, with `pieces`

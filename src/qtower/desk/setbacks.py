@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from qtower.desk.faults import BusyError, SilentError
+from qtower.desk.faults import LONGEST_WISH, BusyError, SilentError
 from qtower.errors import AccountError, ConfigError, QtowerError
 from qtower.model import Link
 
 _REFUSED_SECONDS = 60.0
 _LONGEST_BACKOFF = 30.0
-_LONGEST_WISH = 300.0  # of an endpoint that asks to be left alone
 _PATIENCE = 3  # failures in a row of an endpoint that answers, before it counts as offline
 
 
@@ -44,7 +43,7 @@ class Setbacks:
         if isinstance(error, AccountError | ConfigError):
             return self._setback(Link.REFUSED, error, _REFUSED_SECONDS)
         if isinstance(error, BusyError):
-            pause = max(pause, min(error.seconds, _LONGEST_WISH))
+            pause = max(pause, min(error.seconds, LONGEST_WISH))
         patient = isinstance(error, BusyError | SilentError) and (
             self._count < _PATIENCE or (isinstance(error, BusyError) and error.asked)
         )

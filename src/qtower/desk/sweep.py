@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable
 
 from qtower.desk.cadence import Schedule
 from qtower.desk.intake import Intake, later, latest
@@ -13,8 +12,6 @@ from qtower.errors import JobStateError
 from qtower.model import JobRow, Status
 
 logger = logging.getLogger(__name__)
-
-_Page = TypeVar("_Page")
 
 
 class Sweep:
@@ -25,15 +22,12 @@ class Sweep:
         pages: JobPages,
         intake: Intake,
         schedule: Schedule,
-        breathe: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        """`breathe` is called before each request and waits until it may be made; `clock` is the
-        wall's."""
+        """`clock` is the wall's."""
         self._pages = pages
         self._intake = intake
         self._schedule = schedule
-        self._breathe = breathe
         self._clock = clock
         self._next_new = 0.0
         self._all_active = False  # every active job is known
@@ -74,17 +68,17 @@ class Sweep:
             return False
         self._next_new = now + self._schedule.cadence.new
         if intake.created:
-            new = intake.pages(self._paced(self._pages.created_since(intake.created)))
+            new = intake.pages(self._pages.created_since(intake.created))
             self._schedule.read(new, now)
         elif complete:  # there was no job at all
-            intake.pages(self._paced(self._pages.history()))
+            intake.pages(self._pages.history())
         return False
 
     def _read_changes(self, now: float) -> None:
         intake = self._intake
         until = ""
         try:
-            for page in self._paced(self._pages.changed_since(intake.updated)):
+            for page in self._pages.changed_since(intake.updated):
                 self._schedule.read(intake.page(page), now)
                 # What changes between two pages is later than all of the first: the next round
                 # reads on from there, and what it reads twice is no news.
@@ -104,7 +98,7 @@ class Sweep:
         not seen fit into one request by id, which says besides how they ended."""
         expected = {row.job_id for row in active}
         seen: set[str] = set()
-        for page in self._paced(self._pages.active()):
+        for page in self._pages.active():
             seen |= self._intake.page(page)
             if known and len(expected - seen) <= PAGE:
                 break
@@ -115,19 +109,9 @@ class Sweep:
         """Reads jobs by id: what is not there was deleted."""
         if not wanted:
             return
-        found = self._intake.pages(self._paced(self._pages.by_id(wanted)))
+        found = self._intake.pages(self._pages.by_id(wanted))
         self._schedule.read(found, now)
         self._intake.drop(job_id for job_id in wanted if job_id not in found)
-
-    def _paced(self, pages: Iterable[_Page]) -> Iterator[_Page]:
-        iterator = iter(pages)
-        while True:
-            self._breathe()
-            try:
-                page = next(iterator)
-            except StopIteration:
-                return
-            yield page
 
 
 def _pages(jobs: int, size: int) -> int:
