@@ -170,7 +170,8 @@ def test_help_gives_a_key_to_the_screen_that_uses_it() -> None:
 def test_help_in_a_dialog_leaves_out_the_letters_that_it_hides() -> None:
     *_, everywhere = sections((Scope.SAVE,), dialog=True)
     assert everywhere.title == Scope.APP.value
-    assert [keys for keys, _ in everywhere.lines] == ["? F1", "Ctrl+P", "Ctrl+Z", "Ctrl+C Ctrl+Q"]
+    keys = [keys for keys, _ in everywhere.lines]
+    assert keys == ["? F1", "Ctrl+P", "Ctrl+L", "Ctrl+Z", "Ctrl+C Ctrl+Q"]
 
 
 # -- lines of keys -----------------------------------------------------------------------------

@@ -7,12 +7,10 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from time import time
 from typing import Any, ClassVar, Protocol
 
-from rich.color import ColorSystem
 from textual import events
 from textual.command import Provider
 from textual.notifications import SeverityLevel
@@ -27,7 +25,6 @@ from qtower.ui.board import Board
 from qtower.ui.commands import ActionCommands, Palette
 from qtower.ui.header import Standing
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
-from qtower.ui.painting import Difference, Shown, lines_of
 from qtower.ui.screens.help import HelpScreen
 from qtower.ui.screens.leaving import LeaveScreen
 from qtower.ui.screens.monitor import LOW_HEIGHT, MonitorScreen
@@ -39,9 +36,6 @@ _FLUSH_SECONDS = 1 / 15
 """Rows that come within it reach the screens as one change."""
 
 _SETTLE_ROWS = 2000
-
-_WRITES_BEHIND = 4
-"""With so many screen updates waiting for the terminal, the next one waits too."""
 
 _PASTED = 20_000
 """At most so many characters are pasted at once."""
@@ -108,7 +102,6 @@ class TowerApp(Tower, inherit_bindings=False):
         self._asked_to_leave = False
         self._suspension = Suspension(self)
         self._settled_rows = 0
-        self._shown = Shown()
 
     @property
     def read_only(self) -> bool:
@@ -224,30 +217,7 @@ class TowerApp(Tower, inherit_bindings=False):
         """What is pasted loses what cannot be seen: every field shows what it holds."""
         if isinstance(event, events.Paste):
             event.text = inert_lines(event.text, _PASTED)
-        elif isinstance(event, events.Resize):
-            self._shown.forget()  # terminals fold or cut what stands on them, each in its way
         await super().on_event(event)
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Sends of an update what differs from what stands on the terminal."""
-        written = not self._batch_count and self._running and not self._closed
-        lines = lines_of(renderable) if written and not self.is_headless else None
-        if lines is not None:
-            color_system = self.console._color_system or ColorSystem.TRUECOLOR
-            renderable = Difference(self._shown.show(self.size, lines, color_system))
-            if not renderable.written and self.cursor_position == self._previous_cursor_position:
-                self.post_display_hook()
-                return
-        super()._display(screen, renderable)
-
-    @contextmanager
-    def suspend(self) -> Iterator[None]:
-        """Gives the terminal to others; they leave on it what they like."""
-        with super().suspend():
-            try:
-                yield
-            finally:
-                self._shown.forget()
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copies visible text: what is pasted into a shell must not act there."""
@@ -331,13 +301,6 @@ class TowerApp(Tower, inherit_bindings=False):
         """Posts a message to every open screen: those below show through, or show again later."""
         for screen in self.screen_stack:
             screen.post_message(make())
-
-    @property
-    def terminal_is_behind(self) -> bool:
-        """True while the terminal has not taken what it was sent: painting more would queue up."""
-        # Textual queues 30 writes and then blocks the screen; it has no public gauge of the queue.
-        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
-        return queue is not None and queue.qsize() >= _WRITES_BEHIND
 
     # -- the end --
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from textual.app import App
-
 from qtower import model
 from qtower.ui.board import Board
 from qtower.ui.header import Standing
+from qtower.ui.painting import SparingApp
 
 
-class Tower(App[None], inherit_bindings=False):
+class Tower(SparingApp, inherit_bindings=False):
     """The app, as a screen sees it.
 
     Attributes:
@@ -31,11 +30,6 @@ class Tower(App[None], inherit_bindings=False):
     def read_only(self) -> bool:
         """True if jobs are only looked at."""
         return self.standing.read_only
-
-    @property
-    def terminal_is_behind(self) -> bool:
-        """True while the terminal has not taken what it was sent."""
-        raise NotImplementedError
 
     async def ask(self, request: model.Request) -> Any:
         """Asks the agent; returns the record that `model.ANSWERS` names for the request.

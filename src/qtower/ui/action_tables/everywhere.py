@@ -27,6 +27,13 @@ EVERYWHERE: tuple[Action, ...] = (
         20,
     ),
     Action(
+        "redraw",
+        "Draw the screen anew",
+        ("ctrl+l",),
+        "Draw all of the screen again, where something else has written on it.",
+        Scope.APP,
+    ),
+    Action(
         "suspend_process",
         "Suspend",
         ("ctrl+z",),
