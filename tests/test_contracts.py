@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
+import grimp
 import pytest
 
 
@@ -42,3 +44,15 @@ def loaded(module: str) -> set[str]:
 )
 def test_never_loaded(module: str, never: set[str]) -> None:
     assert not loaded(module) & never
+
+
+def test_the_modules_of_the_screen_import_each_other_in_no_circle() -> None:
+    """Neither late, inside a function, nor for their types alone."""
+    graph = grimp.build_graph("qtower", cache_dir=None)
+    imports = {
+        module: graph.find_modules_directly_imported_by(module)
+        for module in graph.modules
+        if module.startswith("qtower.ui")
+    }
+    assert len(imports) > 50
+    TopologicalSorter(imports).prepare()  # an error names the circle

@@ -202,7 +202,9 @@ async def test_the_palette_offers_what_the_screen_can_do(
         ]
         assert [title.partition(" (")[0] for title in titles] == [a.title for a in expected]
         for title, action in zip(titles, expected, strict=True):
-            assert not action.keys or title.endswith(f" ({key_word(action.keys[0])})")
+            own = action.keys and action.scope is not Scope.APP
+            assert not own or title.endswith(f" ({key_word(action.keys[0])})")
+        assert ("Quit (q)" if name == "monitor" else "Quit (Ctrl+C)") in titles
 
 
 async def test_what_is_chosen_in_the_palette_is_done_on_the_screen_below(
@@ -305,7 +307,7 @@ async def test_what_is_not_there_is_said_and_not_done(tower: TowerApp, tell: Tol
         await until(pilot, lambda: shows(pilot) is UnsentScreen)
         await pilot.press("l")
         assert shows(pilot) is UnsentScreen
-        assert "There is no set here" in notices(tower)
+        assert "Nothing is unsent here." in notices(tower)
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 14), (160, 48)])

@@ -25,6 +25,7 @@ __all__ = [
     "hints",
     "is_offered",
     "key_word",
+    "keys_there",
     "offered",
     "refusal",
     "scopes_of",
@@ -45,7 +46,7 @@ LACKING = {
     Needs.RESULT: "There is no result here yet.",
     Needs.QOBJ: "There is no qobj here yet.",
     Needs.EXPERIMENTS: "There are no experiments here yet.",
-    Needs.UNSENT_SET: "There is no set here that is not wholly sent.",
+    Needs.UNSENT_SET: "Nothing is unsent here.",
     Needs.COVERAGE: "It is not known yet what the set covers.",
     Needs.FILE: "Only files are marked.",
     Needs.DIRECTORY: "This is a file: press Enter to take it.",
@@ -159,23 +160,29 @@ class Section(NamedTuple):
 def sections(
     scopes: Sequence[Scope], read_only: bool = False, dialog: bool = False
 ) -> Iterator[Section]:
-    """The keys that work where these scopes count: scope by scope, and those of the app last.
+    """The keys that work where these scopes count: scope by scope, and those of the app last."""
+    for scope in (*scopes, Scope.APP):
+        lines = [
+            (" ".join(map(key_word, keys)), action)
+            for action in offered(read_only)
+            if action.scope is scope and (keys := keys_there(action, scopes, dialog))
+        ]
+        if lines:
+            yield Section(scope.value, lines)
+
+
+def keys_there(action: Action, scopes: Sequence[Scope], dialog: bool = False) -> tuple[str, ...]:
+    """The keys that call an action where these scopes count.
 
     A key that a screen uses itself is not the app's there, and a dialog hides the app's letters.
     """
-    used = {key for action in ACTIONS if action.scope in scopes for key in action.keys}
-    for scope in (*scopes, Scope.APP):
-        lines = []
-        for action in offered(read_only):
-            keys = action.keys if action.scope is scope else ()
-            if scope is Scope.APP:
-                keys = tuple(key for key in keys if key not in used)
-            if dialog and scope is Scope.APP and action.id != "help":
-                keys = tuple(key for key in keys if key.startswith("ctrl+"))
-            if keys:
-                lines.append((" ".join(map(key_word, keys)), action))
-        if lines:
-            yield Section(scope.value, lines)
+    if action.scope is not Scope.APP:
+        return action.keys
+    used = {key for other in ACTIONS if other.scope in scopes for key in other.keys}
+    hidden = dialog and action.id != "help"
+    return tuple(
+        key for key in action.keys if key not in used and (not hidden or key.startswith("ctrl+"))
+    )
 
 
 def hints(scopes: Sequence[Scope], read_only: bool = False) -> list[Action]:

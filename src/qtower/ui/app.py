@@ -7,27 +7,25 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from time import time
 from typing import Any, ClassVar, Protocol
 
 from textual import events
 from textual.command import Provider
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from qtower import model
 from qtower.agent.link import LinkState
-from qtower.errors import QtowerError
-from qtower.text import inert, inert_lines
+from qtower.text import inert_lines
 from qtower.ui import actions, styles
 from qtower.ui.board import Board
 from qtower.ui.commands import ActionCommands, Palette
 from qtower.ui.header import Standing
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
 from qtower.ui.screens.help import HelpScreen
-from qtower.ui.screens.leaving import LeaveScreen
-from qtower.ui.screens.monitor import LOW_HEIGHT, MonitorScreen
+from qtower.ui.screens.leaving import LeaveScreen, end_sending, is_under_way
+from qtower.ui.screens.monitor import MonitorScreen
 from qtower.ui.signs import Signs, choose_signs
 from qtower.ui.suspending import Suspension
 from qtower.ui.tower import Tower
@@ -39,15 +37,6 @@ _SETTLE_ROWS = 2000
 
 _PASTED = 20_000
 """At most so many characters are pasted at once."""
-
-_STEER_SECONDS = 3.0
-"""So long the agent has to stop or hand over what it sends, before qtower leaves."""
-
-_SEVERITY: dict[str, SeverityLevel] = {
-    "info": "information",
-    "warning": "warning",
-    "error": "error",
-}
 
 _FOREIGN = re.compile(r"@font-face\s*\{.*?\}|<!--.*?-->", re.DOTALL)
 """Rich's SVGs fetch their font from a server; a font of the machine does as well."""
@@ -104,11 +93,6 @@ class TowerApp(Tower, inherit_bindings=False):
         self._settled_rows = 0
 
     @property
-    def read_only(self) -> bool:
-        """True if jobs are only looked at."""
-        return self.standing.read_only
-
-    @property
     def signs(self) -> Signs:
         """The signs that this terminal can show."""
         # Textual draws on stderr.
@@ -136,35 +120,8 @@ class TowerApp(Tower, inherit_bindings=False):
 
     # -- for the screens --
 
-    async def ask(self, request: model.Request) -> Any:
-        """Asks the agent; returns the record that `model.ANSWERS` names for the request.
-
-        Raises:
-            QtowerError: The agent's refusal, or that it died before it answered.
-        """
-        return await self._link.ask(request)
-
-    def attempt(self, work: Coroutine[Any, Any, None], group: str) -> None:
-        """Runs `work` beside the screen; an error of ours is shown as a notice."""
-
-        async def run() -> None:
-            try:
-                await work
-            except QtowerError as error:
-                self.say("error", error.title, str(error))
-
-        self.run_worker(run(), group=group)
-
-    def say(self, level: str, title: str, text: str) -> None:
-        """Shows a notice of level "info", "warning" or "error"; texts may come from anywhere."""
-        severity = _SEVERITY.get(level, "information")
-        low = self.size.height < LOW_HEIGHT
-        self.notify(
-            inert(text, 500),
-            title="" if low else title,
-            severity=severity,
-            timeout=10 if severity == "error" else 5,
-        )
+    async def ask(self, request: model.Request, timeout: float | None = None) -> Any:
+        return await self._link.ask(request, timeout)
 
     def action_help(self) -> None:
         """Shows the keys and signs."""
@@ -173,7 +130,7 @@ class TowerApp(Tower, inherit_bindings=False):
 
     async def action_quit(self) -> None:
         """Leaves; asks first while jobs are still being sent, because that ends with the agent."""
-        going = [each for each in self.sending if each.state in ("sending", "paused")]
+        going = [each for each in self.sending if is_under_way(each)]
         if going and not self._asked_to_leave and not self.read_only:
             self._asked_to_leave = True
             self.push_screen(LeaveScreen(going), self._leave)
@@ -195,19 +152,8 @@ class TowerApp(Tower, inherit_bindings=False):
             self.run_worker(self._end_sending(steer), group="leave")
 
     async def _end_sending(self, steer: model.Steer) -> None:
-        """Hands over, or stops, what is being sent here, and leaves."""
-        for each in self.sending:
-            if each.state not in ("sending", "paused"):
-                continue
-            try:
-                request = model.SteerSet(set_id=each.set_id, steer=steer)
-                await self._link.ask(request, _STEER_SECONDS)
-            except QtowerError as error:
-                if steer is model.Steer.BACKGROUND:
-                    self.say("error", error.title, f"{error} It was not handed over.")
-                    return
-                break  # what is not sent when the agent ends is kept all the same
-        self.exit()
+        if await end_sending(self, steer):
+            self.exit()
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """The screen as an SVG that loads nothing from the network when it is looked at."""
@@ -218,14 +164,6 @@ class TowerApp(Tower, inherit_bindings=False):
         if isinstance(event, events.Paste):
             event.text = inert_lines(event.text, _PASTED)
         await super().on_event(event)
-
-    def copy_to_clipboard(self, text: str) -> None:
-        """Copies visible text: what is pasted into a shell must not act there."""
-        super().copy_to_clipboard(inert_lines(text))
-
-    def notify(self, message: str, *, title: str = "", markup: bool = False, **how: Any) -> None:
-        """Shows a notice, whose texts may come from anywhere."""
-        super().notify(inert_lines(message, 500), title=inert(title, 80), markup=markup, **how)
 
     # -- what the agent tells --
 

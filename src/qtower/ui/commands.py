@@ -7,8 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.screen import Screen
 
-from qtower.ui.actions import MOVING, Action, Needs, Scope, key_word, offered, scopes_of
+from qtower.ui.actions import (
+    MOVING,
+    Action,
+    Needs,
+    Scope,
+    key_word,
+    keys_there,
+    offered,
+    scopes_of,
+)
 
 if TYPE_CHECKING:
     from qtower.ui.screens.acting import Acting
@@ -29,13 +39,13 @@ class ActionCommands(Provider):
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
         for action, run in self._callable():
-            yield DiscoveryHit(_title(action), run, help=action.tooltip)
+            yield DiscoveryHit(_title(action, self.screen), run, help=action.tooltip)
 
     async def search(self, query: str) -> Hits:
         """Those whose title resembles `query`."""
         matcher = self.matcher(query)
         for action, run in self._callable():
-            title = _title(action)
+            title = _title(action, self.screen)
             if (score := matcher.match(title)) > 0:
                 yield Hit(score, matcher.highlight(title), run, text=title, help=action.tooltip)
 
@@ -53,6 +63,6 @@ class ActionCommands(Provider):
                 yield action, partial(screen.call_action, action)
 
 
-def _title(action: Action) -> str:
-    key = f" ({key_word(action.keys[0])})" if action.keys else ""
-    return f"{action.title}{key}"
+def _title(action: Action, screen: Screen[object]) -> str:
+    keys = keys_there(action, scopes_of(screen), screen.is_modal)
+    return f"{action.title} ({key_word(keys[0])})" if keys else action.title

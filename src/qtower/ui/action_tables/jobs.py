@@ -79,9 +79,18 @@ JOBS: tuple[Action, ...] = (
         Needs.JOB,
         "result",
         75,
+        call="show('result')",
     ),
     Action(
-        "error", "Show the error", ("e",), "Show why the job failed.", _JOBS, Needs.JOB, "error", 65
+        "error",
+        "Show the error",
+        ("e",),
+        "Show why the job failed.",
+        _JOBS,
+        Needs.JOB,
+        "error",
+        65,
+        call="show('error')",
     ),
     Action(
         "qobj",
@@ -92,6 +101,7 @@ JOBS: tuple[Action, ...] = (
         Needs.JOB,
         "qobj",
         50,
+        call="show('qobj')",
     ),
     Action(
         "filter",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -29,6 +31,8 @@ _MEANINGS = {
     Status.UNKNOWN: "its state was never read yet",
 }
 
+_INDENT = 2
+
 
 class HelpScreen(Acting, ModalScreen[None]):
     """Lies over any screen; Esc, q, ? or Enter closes it.
@@ -49,7 +53,7 @@ class HelpScreen(Acting, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """One scrolling text."""
         with TextScroll(id="help"):
-            yield Static(_table(self._rows), id="help-text")
+            yield Static(KeyTable(self._rows), id="help-text")
 
     def on_mount(self) -> None:
         self.query_one("#help").focus()
@@ -77,12 +81,22 @@ def help_rows(
     return rows
 
 
-def _table(rows: list[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for left, right in rows:
-        heading = bool(left) and not right
-        name = Text(left if heading else f"  {left}", style="bold" if heading else "")
-        table.add_row(name, Text(right))
-    return table
+class KeyTable:
+    """The rows of help as Rich draws them: keys at the left, at most two fifths of the width."""
+
+    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widest = max(cell_len(left) for left, right in self._rows if right)
+        keys_width = min(widest, options.max_width * 2 // 5)
+        for left, right in self._rows:
+            if not right:
+                yield Text(left, style="bold")
+                continue
+            row = Table.grid(padding=(0, 2, 0, 0))
+            row.add_column(width=_INDENT - 2)
+            row.add_column(width=keys_width)
+            row.add_column()
+            row.add_row("", Text(left), Text(right))
+            yield row

@@ -7,19 +7,42 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from qtower.errors import QtowerError
 from qtower.fitting import cut
-from qtower.model import Steer, UnsentSet
+from qtower.model import Steer, SteerSet, UnsentSet
 from qtower.ui import words
 from qtower.ui.actions import BY_ID, Scope, bindings, key_word
 from qtower.ui.screens.acting import Acting
+from qtower.ui.tower import Tower
 
 _NAMED = 4
+_STEER_SECONDS = 3.0
+"""So long the agent has to stop or hand over what it sends, before qtower leaves."""
+
 _ANSWERS = {
     "stay": "Stay",
     "background": "Quit, and send in the background",
     "stop": "Quit, and keep the rest for later",
 }
 """The buttons, each for an action of the table."""
+
+
+def is_under_way(each: UnsentSet) -> bool:
+    """True if the set is being sent by this agent, and would not be without it."""
+    return each.state in ("sending", "paused")
+
+
+async def end_sending(app: Tower, steer: Steer) -> bool:
+    """Hands over, or stops, what is being sent here; false, and said, if it was not handed over."""
+    for each in filter(is_under_way, list(app.sending)):
+        try:
+            await app.ask(SteerSet(set_id=each.set_id, steer=steer), _STEER_SECONDS)
+        except QtowerError as error:
+            if steer is Steer.BACKGROUND:
+                app.say("error", error.title, f"{error} It was not handed over.")
+                return False
+            break  # what is not sent when the agent ends is kept all the same
+    return True
 
 
 class LeaveScreen(Acting, ModalScreen[Steer | None]):

@@ -30,10 +30,8 @@ from qtower.ui.screens.cancel import cancel_job, cancel_marked, cancel_set
 from qtower.ui.sending import sending_words
 from qtower.ui.signs import Signs
 from qtower.ui.situation import situation, too_small
+from qtower.ui.tower import LOW_HEIGHT
 from qtower.ui.widgets.field import Field
-
-LOW_HEIGHT = 20
-"""Terminals lower than it have a header of one line, and notices above the list."""
 
 _BATCH_SECONDS = 0.02
 _TYPING_SECONDS = 0.1
@@ -203,23 +201,12 @@ class MonitorScreen(Acting, Screen[None]):
         if self._entry().is_set:
             self._jobs.action_toggle_fold()
         else:
-            self._show_details("summary")
+            self.action_show("summary")
 
-    def action_result(self) -> None:
-        """Shows the counts of the job."""
-        self._show_details("result")
-
-    def action_error(self) -> None:
-        """Shows why the job failed."""
-        self._show_details("error")
-
-    def action_qobj(self) -> None:
-        """Shows the circuits of the job."""
-        self._show_details("qobj")
-
-    def _show_details(self, tab: str) -> None:
-        # Imported late, as all other screens: the first paint does not wait for what it does not
-        # show.
+    def action_show(self, tab: str) -> None:
+        """Shows a tab of the job's details."""
+        # Imported when it is called for, as every other screen: the first paint does not wait
+        # for what it does not show.
         from qtower.ui.screens.details import DetailsScreen
 
         self.app.push_screen(DetailsScreen(self._entry().key, tab))

@@ -64,6 +64,11 @@ class QobjTab(ExperimentTab):
         self.say("Loading", "Reading the qobj.")
 
     @property
+    def scopes(self) -> tuple[Scope, ...]:
+        elsewhere = Scope.TEXT if self._part == "json" else Scope.TREE
+        return tuple(scope for scope in self.SCOPES if scope is not elsewhere)
+
+    @property
     def main(self) -> Widget:
         return self.query_one(f"#qobj-{self._part}")
 

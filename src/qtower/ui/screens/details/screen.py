@@ -92,7 +92,8 @@ class DetailsScreen(Acting, Screen[None]):
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """The keys of a tab work only while it is on screen."""
-        return (Scope.DETAILS, *TABS[self._active].SCOPES)
+        tab = self.query(f"#tab-{self._active}").results(DetailsTab)
+        return (Scope.DETAILS, *(scope for each in tab for scope in each.scopes))
 
     def has(self, needs: Needs) -> bool:
         return needs in (Needs.NOTHING, Needs.JOB) or self.active_tab.has(needs)

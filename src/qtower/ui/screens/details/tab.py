@@ -33,6 +33,11 @@ class DetailsTab(Vertical):
 
     # -- for the screen --
 
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """`SCOPES`, or what of them counts at the moment."""
+        return self.SCOPES
+
     def appear(self) -> None:
         """The tab is on screen: loads it if it never was, if it is outdated, or if that failed."""
         if self.outdated or self._failed is not None:
