@@ -376,6 +376,16 @@ async def test_read_only_no_screen_has_what_changes_anything(
         assert not [a.id for a in changing if a.tooltip in screen_text(pilot)]
 
 
+async def test_what_becomes_read_only_loses_its_keys_at_once(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, tell, "unsent")
+        assert "s send" in screen_text(pilot).splitlines()[-1]
+        await tell(pilot, connected(read_only=True))
+        assert screen_text(pilot).splitlines()[-1].strip() == "Esc back"
+        await pilot.press("l")
+        assert shows(pilot) is UnsentScreen
+
+
 async def test_read_only_a_click_changes_nothing_either(link: TestLink, tell: Told) -> None:
     tower = TowerApp(link.connect, "local", clock=lambda: NOW, read_only=True)
     async with tower.run_test(size=(80, 24)) as pilot:

@@ -47,6 +47,10 @@ class Acting(Base):
         """Says why an action is not done."""
         self.app.say("info", action.title, why)
 
+    def on_connection_changed(self) -> None:
+        """The agent may have been started again for an account that is only looked at."""
+        self.query("Hints").refresh()
+
     async def call_action(self, action: Action) -> None:
         """Does an action of the table as its key would: for clicks and the palette."""
         if action.scope is Scope.APP:
