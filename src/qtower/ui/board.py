@@ -17,6 +17,7 @@ from qtower.ui.groups import Group
 from qtower.ui.listing import Entry, Lines, Listing
 from qtower.ui.marks import Marked, Marks
 from qtower.ui.sorting import ATTENTION, Sort
+from qtower.ui.words import search_text
 
 SMALL_SET = 20
 """Sets of up to so many jobs start unfolded."""
@@ -257,9 +258,7 @@ class Board:
     def _text_of(self, row: JobRow) -> str:
         text = self._texts.get(row.key)
         if text is None:
-            parts = (row.name, row.label, row.set_name, row.job_id, row.key, row.backend)
-            text = "\n".join((*parts, row.status.value, *row.tags)).casefold()
-            self._texts[row.key] = text
+            text = self._texts[row.key] = search_text(row)
         return text
 
     @property
@@ -273,10 +272,7 @@ class Board:
         """Whether the job of a line is marked, or which of the jobs of a set."""
         if not entry.is_set:
             return Marked.ALL if entry.key in self.marks else Marked.NONE
-        marked = self.marks.by_set.get(entry.set_id)
-        if not marked:
-            return Marked.NONE
-        return Marked.ALL if len(marked) == len(self._groups[entry.set_id].rows) else Marked.SOME
+        return self.marks.of_set(entry.set_id, len(self._groups[entry.set_id].rows))
 
     def jobs_on(self, entry: Entry) -> list[JobRow]:
         """The job of a line; of a set those jobs that match the filter."""

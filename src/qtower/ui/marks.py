@@ -54,6 +54,11 @@ class Marks:
             if not self._by_set[set_id]:
                 del self._by_set[set_id]
 
+    def of_set(self, set_id: str, jobs: int) -> Marked:
+        """How many of a set are marked, which has so many jobs."""
+        marked = self._by_set.get(set_id, ())
+        return (Marked.ALL if len(marked) == jobs else Marked.SOME) if marked else Marked.NONE
+
     def toggle(self, rows: Iterable[JobRow]) -> None:
         """Marks all of them, or unmarks them if all are marked."""
         rows = list(rows)

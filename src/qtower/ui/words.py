@@ -41,3 +41,9 @@ def job_name(row: JobRow) -> str:
 def jobs(count: int) -> str:
     """`1 job`, `12 jobs`."""
     return "1 job" if count == 1 else f"{count} jobs"
+
+
+def search_text(row: JobRow) -> str:
+    """All of a job that a filter looks at, in small letters."""
+    parts = (row.name, row.label, row.set_name, row.job_id, row.key, row.backend)
+    return "\n".join((*parts, row.status.value, *row.tags)).casefold()
