@@ -307,3 +307,15 @@ def test_blocks_find_lines_and_keys(items: list[tuple[int, int]], descending: bo
 
 def test_a_set_and_a_job_of_one_name_are_different_lines() -> None:
     assert Entry("x", "") != Entry("", "x")
+
+
+@pytest.mark.parametrize("marked", [10, 1500])
+def test_how_many_marks_a_filter_hides(marked: int) -> None:
+    board = Board()
+    rows = [job(f"k{n:04}", name="odd" if n % 2 else "even", created=NOW - n) for n in range(2000)]
+    board.apply([*rows, *job_set("s", *[Status.DONE] * 5)])
+    board.marks.mark([*rows[:marked], *board.jobs_of("s")])
+    assert board.hidden_marks == 0
+    board.filter_text = "odd"
+    assert board.work(60)
+    assert board.hidden_marks == marked // 2 + 5

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import queue
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from textual._compositor import ChopsUpdate, Compositor
+from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from qtower import model
@@ -14,6 +17,7 @@ from qtower.agent.link import LinkState
 from qtower.errors import NetworkError
 from qtower.model import CancelOutcome, Link, Sending, Status, UnsentSet
 from qtower.ui.app import TowerApp
+from qtower.ui.board import AT_ONCE
 from qtower.ui.header import Header
 from qtower.ui.joblist import JobList
 from qtower.ui.listing import Entry
@@ -249,6 +253,28 @@ async def test_letters_in_the_filter_are_letters(tower: TowerApp, tell: Told) ->
         await until(pilot, lambda: 'No job matches "qcdn?"' in screen_text(pilot))
         await pilot.press("escape")
         await until(pilot, lambda: "name of a" in screen_text(pilot))
+
+
+async def test_while_a_filter_is_looked_for_nobody_says_how_many_match(
+    tower: TowerApp, tell: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows([job(f"k{n}") for n in range(AT_ONCE + 1)]))
+        may_go_on, work = False, tower.board.work
+        monkeypatch.setattr(tower.board, "work", lambda seconds: may_go_on and work(seconds))
+        for word, count in (("nothing", 0), ("name", AT_ONCE + 1)):
+            may_go_on, found = False, f"{count} of {AT_ONCE + 1} jobs"
+            await pilot.press("slash", *["backspace"] * 9, *word)
+            await until(pilot, lambda: f"filtering {AT_ONCE + 1} jobs" in screen_text(pilot))
+            assert f'No job matches "{word}"' not in screen_text(pilot)
+            may_go_on = True
+            await until(pilot, partial(_stands, pilot, found))
+            assert (f'No job matches "{word}"' in screen_text(pilot)) is (count == 0)
+            await pilot.press("enter")
+
+
+def _stands(pilot: Pilot[Any], text: str) -> bool:
+    return text in screen_text(pilot)
 
 
 # -- connection --------------------------------------------------------------------------------

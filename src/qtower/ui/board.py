@@ -286,8 +286,7 @@ class Board:
     @property
     def hidden_marks(self) -> int:
         """How many marked jobs the filter hides."""
-        hides = self._shown.hides
-        return sum(hides(keys, set_id) for set_id, keys in self.marks.by_set.items())
+        return self._shown.hidden(self.marks)
 
     # -- the lines --
 

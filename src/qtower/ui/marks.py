@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
 from enum import Enum
 
 from qtower.model import JobRow
@@ -34,6 +34,11 @@ class Marks:
         return key in self._set_of
 
     @property
+    def keys(self) -> KeysView[str]:
+        """The marked jobs."""
+        return self._set_of.keys()
+
+    @property
     def by_set(self) -> Mapping[str, Set[str]]:
         """The marked jobs of each set; "" for those of none."""
         return self._by_set
@@ -41,8 +46,10 @@ class Marks:
     def mark(self, rows: Iterable[JobRow]) -> None:
         """Marks jobs."""
         for row in rows:
-            if self._set_of.get(row.key) != row.set_id:
-                self.unmark(row.key)
+            before = self._set_of.get(row.key)
+            if before != row.set_id:
+                if before is not None:
+                    self.unmark(row.key)
                 self._set_of[row.key] = row.set_id
                 self._by_set.setdefault(row.set_id, set()).add(row.key)
 

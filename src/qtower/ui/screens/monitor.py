@@ -144,9 +144,12 @@ class MonitorScreen(Acting, Screen[None]):
     @on(AgentChanged)
     def _standing_changed(self) -> None:
         board, standing = self._board, self.app.standing
-        matching = board.matching if board.filter_text else None
-        self._header.tell(standing, board.counts, matching)
-        text = situation(standing, len(board.rows), board.matching, board.filter_text)
+        matching, filtering = board.matching, bool(board.filter_text) and board.busy
+        self._header.tell(
+            standing, board.counts, matching if board.filter_text else None, filtering
+        )
+        # That nothing matches is not known before everything was looked at.
+        text = situation(standing, len(board.rows), matching or filtering, board.filter_text)
         # An update lays out the screen anew, which sends the scrollbar again: a line a second.
         if text != self._situation:
             self._situation = text
@@ -288,6 +291,7 @@ class MonitorScreen(Acting, Screen[None]):
     def _follow_filter(self) -> None:
         self._board.filter_text = self.query_one("#filter", Input).value
         self._jobs.pursue()
+        self._standing_changed()
 
     @on(Input.Submitted, "#filter")
     def _leave_filter(self) -> None:
