@@ -95,6 +95,8 @@ def calls_words(connection: Connection | None) -> Part | None:
     """The requests of the last minute and how many there may be; None for the local service."""
     if connection is None or connection.local_service or not connection.calls_allowed:
         return None
+    if connection.link is Link.STARTING:
+        return None  # whose service it is may not be known yet
     used = connection.calls_used or 0
     role = "dim" if used < connection.calls_allowed else "busy"
     return Part(f"{used}/{connection.calls_allowed}", role)
