@@ -8,10 +8,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from qtower.desk.intents import PartState
 from qtower.desk.journal import Journal
-from qtower.model import JobRow
+from qtower.model import JobRow, Status
 from tests.desk.conftest import wait_until
 from tests.desk.test_journal import a_part, a_row
 
@@ -78,3 +79,14 @@ def record(journal: Journal, set_id: str, parts: int = 3) -> None:
     """A set is about to be sent."""
     qobjs = [b"{}"] * parts
     journal.intents.record(set_id, set_id, "sim", [a_part(index) for index in range(parts)], qobjs)
+
+
+def remove(file: Path) -> None:
+    """Somebody removes the file, and what SQLite keeps beside it."""
+    for each in file.parent.glob(f"{file.name}*"):
+        each.unlink()
+
+
+def read_at(key: str, status: Status, confirmed: float, **more: object) -> JobRow:
+    """A row as the endpoint told it at `confirmed`."""
+    return replace(a_row(key, status, confirmed), confirmed=confirmed, **more)

@@ -16,6 +16,7 @@ from qtower.desk.intents import PartState
 from qtower.desk.journal import Journal
 from qtower.desk.journal_file import open_file
 from qtower.desk.journal_store import JournalStore
+from qtower.desk.merging import newer_of
 from qtower.model import JobRow, Status, Step
 from tests.desk.conftest import wait_until
 from tests.desk.outages import (
@@ -26,6 +27,7 @@ from tests.desk.outages import (
     locked,
     lose,
     only_when_asked,
+    read_at,
     record,
     rows_in,
     save,
@@ -81,17 +83,22 @@ def test_a_file_that_was_locked_at_the_start_is_gone_back_to(tmp_path: Path, fil
     assert [title for title, _ in told] == [GONE, BACK]
 
 
+@pytest.mark.parametrize("found_by", ["the one who writes rows", "one who submits"])
 def test_it_goes_back_by_itself(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, found_by: str
 ) -> None:
     monkeypatch.setattr(journal_store, "_FIRST_PAUSE_SECONDS", 0.05)
     moved: list[float | None] = []
     journal = Journal("lab", tmp_path, Told())
     journal.watch(lambda: moved.append(journal.unwritten))
-    lose(journal, file)
+    if found_by == "one who submits":
+        with locked(file):
+            record(journal, "s1", 1)
+    else:
+        lose(journal, file)
     wait_until(lambda: len(moved) == 2, 20)
     assert moved[0] is not None and moved[1] is None
-    assert "trouble" in rows_in(file)
+    assert "trouble" in rows_in(file) or states_in(file, "s1") == [PartState.OPEN]
 
 
 def test_it_is_tried_less_and_less_often_and_never_in_a_busy_loop(
@@ -185,10 +192,6 @@ def test_a_failure_on_the_way_back_is_no_loss(
 # -- beside others ------------------------------------------------------------------------------
 
 
-def read_at(key: str, status: Status, confirmed: float, **more: object) -> JobRow:
-    return replace(a_row(key, status, confirmed), confirmed=confirmed, **more)
-
-
 def test_the_newer_of_what_two_have_read_stands(tmp_path: Path, file: Path) -> None:
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     keys = ("ours is newer", "theirs is newer", "ended", "untouched", "gone", "gone and seen")
@@ -226,6 +229,15 @@ def test_the_newer_of_what_two_have_read_stands(tmp_path: Path, file: Path) -> N
     assert steps == ["QUEUED", "RUNNING", "DONE"]
 
 
+def test_a_result_that_one_of_two_has_kept_is_kept() -> None:
+    older, newer = read_at("1", Status.DONE, 4.0), read_at("1", Status.DONE, 5.0, name="newer")
+    for one in (older, newer):
+        for other in (older, newer):
+            if one is not other:
+                row = newer_of(replace(one, saved=True), other)
+                assert row.saved and row.name == "newer"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_happens_the_newest_of_every_job_is_kept(
     tmp_path: Path, file: Path, seed: int
@@ -251,82 +263,3 @@ def test_whatever_happens_the_newest_of_every_job_is_kept(
     assert {key: found[key].name for key in newest} == {
         key: row.name for key, row in newest.items()
     }
-
-
-# -- files that cannot be gone back to ----------------------------------------------------------
-
-
-def test_a_file_that_is_damaged_meanwhile_is_put_aside(tmp_path: Path, file: Path) -> None:
-    told = Told()
-    journal = Journal("lab", tmp_path, told)
-    save(journal, a_row("known before"))
-    record(journal, "s1")
-    lose(journal, file)
-    for each in tmp_path.glob("journal-lab.db*"):
-        each.unlink()
-    file.write_bytes(b"ruined" * 1000)
-    come_back(journal)
-    assert sorted(rows_in(file)) == ["known before", "trouble"]
-    assert states_in(file, "s1") == [PartState.OPEN] * 3
-    assert [title for title, _ in told] == [GONE, "Journal damaged", BACK]
-    (aside,) = tmp_path.glob("*.damaged-*")
-    assert aside.read_bytes() == b"ruined" * 1000
-
-
-def test_damage_within_a_file_is_found_before_it_is_trusted_again(
-    tmp_path: Path, file: Path
-) -> None:
-    told = Told()
-    journal = Journal("lab", tmp_path, told)
-    rows = [a_row(f"{number:05}") for number in range(3000)]
-    save(journal, *rows)
-    journal._store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    size = file.stat().st_size
-    with file.open("r+b") as damaged:  # all but its first pages, among them the newest rows
-        damaged.seek(size // 2)
-        damaged.write(b"\xff" * (size // 2))
-    journal._store._connection.execute("PRAGMA shrink_memory")
-    save(journal, *(replace(row, name="new") for row in rows))
-    assert [title for title, _ in told] == [GONE]
-    come_back(journal)
-    assert [title for title, _ in told] == [GONE, "Journal damaged", BACK]
-    assert {row.name for row in rows_in(file).values()} == {"new"}
-    assert len(rows_in(file)) == 3000
-
-
-def test_a_file_that_was_made_anew_gets_all_that_is_known(tmp_path: Path, file: Path) -> None:
-    """Somebody has removed it, and another qtower has begun a new one."""
-    journal = Journal("lab", tmp_path, Told())
-    save(journal, read_at("known before", Status.DONE, 2.0), read_at("both", Status.DONE, 2.0))
-    record(journal, "s1")
-    lose(journal, file)
-    for each in tmp_path.glob("journal-lab.db*"):
-        each.unlink()
-    other = Journal("lab", tmp_path, Told())
-    save(
-        other, read_at("both", Status.DONE, 5.0, name="newer"), read_at("theirs", Status.DONE, 5.0)
-    )
-    come_back(journal)
-    found = rows_in(file)
-    assert sorted(found) == ["both", "known before", "theirs", "trouble"]
-    assert found["both"].name == "newer"
-    assert states_in(file, "s1") == [PartState.OPEN] * 3
-
-
-def test_a_file_that_a_newer_qtower_took_over_is_left_alone(tmp_path: Path, file: Path) -> None:
-    told = Told()
-    journal = Journal("lab", tmp_path, told)
-    save(journal, a_row("1"))
-    lose(journal, file)
-    with sqlite3.connect(file) as newer:
-        newer.execute("PRAGMA user_version = 99")
-    newer.close()
-    journal.try_now()
-    wait_until(lambda: len(told) == 2, 20)
-    assert "newer qtower" in told[1][1] and "next start" in told[1][1]
-    journal.try_now()
-    save(journal, a_row("2"))
-    assert sorted(row.key for row in journal.rows()) == ["1", "2", "trouble"]
-    with closing(sqlite3.connect(file)) as newer:
-        assert newer.execute("SELECT key FROM jobs").fetchall() == [("1",)]
-    assert len(told) == 2

@@ -27,6 +27,7 @@ from tests.desk.outages import (
     nothing_is_wrong,
     only_when_asked,
     record,
+    remove,
     states_in,
 )
 from tests.desk.test_journal import Told, a_part
@@ -104,20 +105,45 @@ def test_nothing_is_decided_in_memory_of_a_set_that_others_know(tmp_path: Path, 
     assert journal.intents.claim("s1")
 
 
+def test_the_furthest_that_two_know_of_a_part_stands(tmp_path: Path, file: Path) -> None:
+    """Both have lost the file, and it is another one by now."""
+    journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
+    record(journal, "s1", 4)
+    for each in (journal, other):
+        lose(each, file)
+    remove(file)
+    other.intents.sent("s1", 0, "j0")
+    other.intents.begun("s1", 1)
+    come_back(other)
+    journal.intents.begun("s1", 0)
+    journal.intents.sent("s1", 2, "j2")
+    come_back(journal)
+    assert states_in(file, "s1") == [
+        PartState.SENT,
+        PartState.BEGUN,
+        PartState.SENT,
+        PartState.OPEN,
+    ]
+    assert [part.job_id for part in journal.intents.parts("s1")] == ["j0", "", "j2", ""]
+
+
 def test_a_wish_is_heard_when_the_file_is_back(tmp_path: Path, file: Path) -> None:
     """Another qtower stops a set while its sender does not see the file."""
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
-    for set_id in ("stopped", "stopped and paused"):
+    for set_id in ("stopped", "stopped and paused", "resumed"):
         record(journal, set_id, 1)
+    journal.intents.set_wish("resumed", Wish.PAUSE)
     lose(journal, file)
     journal.intents.set_wish("stopped and paused", Wish.PAUSE)
-    with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE submissions SET wish = 'stop'")
-    connection.close()
+    journal.intents.release("resumed")
+    for set_id in ("stopped", "stopped and paused"):
+        other.intents.set_wish(set_id, Wish.STOP)
+    other.intents.set_wish("resumed", Wish.GO)
     assert journal.intents.wish("stopped") is Wish.GO
     come_back(journal)
     for set_id in ("stopped", "stopped and paused"):
         assert journal.intents.wish(set_id) is other.intents.wish(set_id) is Wish.STOP
+    assert journal.intents.wish("resumed") is Wish.GO
 
 
 def test_qobjs_of_sets_that_it_cannot_see_are_not_tidied_away(tmp_path: Path, file: Path) -> None:
