@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from qtower.entries import AccountEntry
 from qtower.errors import ConfigError
 from qtower.private_files import refuse_if_shared
-
-if TYPE_CHECKING:
-    from qtower.config import AccountEntry
 
 _TOKEN_KEYS = ("token", "token-file", "token-command")
 # Logging in takes about eight calls; more than the most are as good as no limit.

@@ -28,7 +28,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,18 +36,32 @@ import tomli
 
 from qtower import paths, stored_account
 from qtower.account_checks import ca_file, check_entry, check_url
+from qtower.entries import CALLS_PER_MINUTE, AccountEntry, Keeping, Settings
 from qtower.errors import ConfigError
 from qtower.private_files import refuse_if_foreign, refuse_if_shared
 from qtower.token_sources import TokenSource, checked
+
+__all__ = [
+    "CALLS_PER_MINUTE",
+    "LOCAL",
+    "LOCAL_CALLS_PER_MINUTE",
+    "STORED",
+    "Account",
+    "AccountEntry",
+    "Keeping",
+    "Settings",
+    "account_names",
+    "find_account",
+    "load_settings",
+    "token_source",
+    "with_token",
+]
 
 LOCAL = "local"
 """The account of the service that qtower starts by itself."""
 
 STORED = "stored"
 """The account that `qiskit-ibmq-provider` has stored in its qiskitrc file."""
-
-CALLS_PER_MINUTE = 60
-"""How often an endpoint elsewhere is asked, if its entry does not say."""
 
 LOCAL_CALLS_PER_MINUTE = 6000
 
@@ -82,56 +96,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         return f"Account(name={self.name!r}, url={self.url!r}, token=...)"
 
     __str__ = __repr__
-
-
-class AccountEntry(
-    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
-):
-    """`[accounts.NAME]` as it stands in the file."""
-
-    url: str
-    token: str | None = None
-    token_file: str | None = None
-    token_command: str | list[str] | None = None
-    hub: str | None = None
-    group: str | None = None
-    project: str | None = None
-    calls_per_minute: int = CALLS_PER_MINUTE
-    read_only: bool = False
-    verify: bool = True
-    ca_file: str | None = None
-
-    def __repr__(self) -> str:
-        return f"AccountEntry(url={self.url!r}, ...)"
-
-
-class Keeping(
-    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
-):
-    """`[keep]`: what stays on this machine of jobs that have ended."""
-
-    jobs: Annotated[int, msgspec.Meta(ge=1000)] = 200_000
-    """So many of an account, the newest, are in its journal."""
-    job_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """And no longer than so many days after they were created."""
-    fetch_results: bool = True
-    """Results are read and kept when a job is first seen to be done."""
-    largest_result_mb: Annotated[int, msgspec.Meta(ge=1)] = 100
-    """A longer one is only read when somebody asks for it."""
-    results_mb: Annotated[int, msgspec.Meta(ge=1)] = 2000
-    """Kept results take no more room than that: the oldest go first."""
-    result_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """And go so many days after they were read."""
-
-
-class Settings(
-    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
-):
-    """The configuration file."""
-
-    default_account: str | None = None
-    accounts: dict[str, AccountEntry] = {}
-    keep: Keeping = Keeping()
 
 
 def load_settings(file: Path | None = None) -> Settings:
