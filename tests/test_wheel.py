@@ -14,6 +14,8 @@ from tests.conftest import home_environment
 
 ROOT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built once
+
 HEADLESS = """
 import asyncio
 from qtower.agent.link import AgentLink
@@ -62,6 +64,7 @@ def test_installed_into_an_empty_venv_it_starts(wheel: Path, tmp_path: Path) -> 
     subprocess.run(
         [
             *(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            "--no-compile",  # what starts compiles what it loads, and that is a tenth of it
             *("--constraint", str(ROOT / "constraints.txt"), str(wheel)),
         ],
         check=True,
@@ -69,6 +72,7 @@ def test_installed_into_an_empty_venv_it_starts(wheel: Path, tmp_path: Path) -> 
         cwd=tmp_path,
     )
     environment = home_environment(tmp_path / "home")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     version = subprocess.run(
         [tmp_path / "venv" / "bin" / "qtower", "--version"],
         capture_output=True,

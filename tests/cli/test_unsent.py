@@ -23,12 +23,11 @@ from qtower import model
 from qtower.desk.arrivals import Arrivals
 from qtower.desk.intents import Sending
 from qtower.desk.journal import Journal
-from qtower.desk.qobj_files import load_qobj
 from tests.cli.conftest import CommandLine
 from tests.conftest import Endpoint, home_environment, start_service, stop_service
 from tests.desk.accounts import provider_of
-from tests.desk.submitting import submit
 from tests.e2e.terminal import Terminal
+from tests.service.raw import Api
 
 CIRCUITS = Path(__file__).parents[1] / "circuits"
 SOAK = bool(os.environ.get("QTOWER_SOAK"))
@@ -43,8 +42,8 @@ class Lab:
 
     def __init__(self, endpoint: Endpoint, home: Path) -> None:
         self.home = home
+        self._endpoint = endpoint
         self.provider = provider_of(endpoint)
-        self.backend = self.provider.get_backend("ibmq_qasm_simulator")
         self.environment = home_environment(home)
         config = home / "config" / "qtower"
         config.mkdir(parents=True)
@@ -80,16 +79,18 @@ class Lab:
 
     @contextlib.contextmanager
     def full(self) -> Iterator[None]:
-        """Jobs take up all the room that there is, until the end of the `with`."""
-        jobs = [
-            submit(load_qobj((CIRCUITS / "long.json").read_bytes()), self.backend).job
-            for _ in range(2)
-        ]
+        """Jobs take up all the room that there is, until the end of the `with`.
+
+        Jobs whose qobj is still to come do so at no cost.
+        """
+        api = Api(self._endpoint.url, self._endpoint.token)
+        jobs = [api.create()["id"] for _ in range(2)]
         try:
             yield
         finally:
-            for job in jobs:
-                job.cancel()
+            for job_id in jobs:
+                assert api.cancel(job_id) == {"cancelled": True}
+            api.close()
 
     def accepted(self, set_id: str) -> dict[int, list[str]]:
         """The ids of the jobs with a qobj that each part of a set has on the server."""
@@ -195,7 +196,7 @@ def test_a_killed_screen_leaves_no_process_and_an_offer(lab: Lab) -> None:
         lab.full(),
         Terminal(command, directory=lab.home, environment=lab.environment) as terminal,
     ):
-        # The two long jobs are of this account: with jobs in the list, n submits.
+        # The jobs that take up the room are of this account: with jobs in the list, n submits.
         terminal.wait_for("live")
         terminal.press("n")
         terminal.wait_for("Submit circuits")

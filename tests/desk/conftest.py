@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
 from qtower.config import Account
+from qtower.desk import bulletin, cadence, poller
 from qtower.desk.account import log_in
 from qtower.desk.journal import Journal
+from qtower.desk.setbacks import Setback, Setbacks
+from qtower.errors import QtowerError
+from qtower.model import Link
 from tests.conftest import Endpoint
 
 CIRCUITS = Path(__file__).parents[1] / "circuits"
@@ -47,6 +52,30 @@ def quiet_provider() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk that does after a tenth of the time what it says that it does after a second.
+
+    For tests that go through many of its rounds and failures. Its times are those of test_cadence.
+    """
+    at = cadence.LOCAL
+    names = ("busy", "idle", "told", "new", "soon", "screen")
+    sooner = replace(at, **{name: getattr(at, name) / 10 for name in names})
+    monkeypatch.setattr(cadence, "LOCAL", sooner)
+    for module, name in (
+        (cadence, "_USUAL_SECONDS"),
+        (poller, "_TICK"),
+        (bulletin, "_CONFIRM_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name) / 10)
+    said = Setbacks._setback
+
+    def setback(link: Link, error: QtowerError, pause: float) -> Setback:
+        return replace(said(link, error, pause), pause=pause / 10)
+
+    monkeypatch.setattr(Setbacks, "_setback", staticmethod(setback))
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:

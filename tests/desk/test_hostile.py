@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +160,7 @@ def test_an_endpoint_that_wants_to_be_left_alone(reply: Reply, words: str, tmp_p
         assert words in ear.links[-1].detail
 
 
+@pytest.mark.usefixtures("hasty")
 def test_the_same_page_for_ever_is_read_twice(tmp_path: Path) -> None:
     page = [job(number) for number in range(50)]
     with (
@@ -169,8 +171,18 @@ def test_the_same_page_for_ever_is_read_twice(tmp_path: Path) -> None:
         ),
     ):
         desk.wait_ready(30)
+        told = len(ear.links)
+        ear.until(lambda: len(ear.links) >= told + 3)
         assert len(ear.rows) == 50
-        assert len([request for request in server.requests if is_list(request)]) <= 8
+        queries = [request.query for request in server.requests if is_list(request)]
+        # By what they ask for; whether it is the first page, or what follows it.
+        readings: dict[str, list[bool]] = {"%22status%22": [], "%22gt%22": [], "": []}
+        for query in queries:
+            asked = next(each for each in readings if each in query)
+            readings[asked].append("%22lte%22" not in query)
+        assert readings[""] == [True, False], "the history"
+        for firsts in readings.values():
+            assert all(first != second for first, second in itertools.pairwise(firsts))
         assert server.asked("/Jobs/v/1") == [], "the history was a census"
 
 
@@ -217,6 +229,7 @@ def live(modes: list[Mode]) -> Mode:
     return lambda request: modes[0](request)
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
@@ -245,6 +258,7 @@ def test_an_endpoint_that_was_live_slows_us_down_and_we_recover(
         assert Link.OFFLINE not in {connection.link for connection in ear.links}
 
 
+@pytest.mark.usefixtures("hasty")
 def test_an_endpoint_that_goes_on_failing_is_offline_in_the_end(tmp_path: Path) -> None:
     modes = [jobs([job(1)]), always(Reply(status=500)), jobs([job(1)])]
     with (
@@ -260,6 +274,7 @@ def test_an_endpoint_that_goes_on_failing_is_offline_in_the_end(tmp_path: Path) 
         ear.until(lambda: ear.link is Link.LIVE)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_page_of_the_history_that_keeps_failing_is_no_outage(tmp_path: Path) -> None:
     first = [job(number) for number in reversed(range(50, 100))]
     broken = [True]

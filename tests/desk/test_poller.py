@@ -22,6 +22,8 @@ from qtower.model import Link, Status
 from tests.conftest import Endpoint
 from tests.desk.accounts import account_of, bells, open_desk, provider_of
 
+pytestmark = pytest.mark.usefixtures("hasty")
+
 
 class CountedPages(JobPages):
     """Pages that count the requests made for each purpose."""
