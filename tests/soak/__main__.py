@@ -67,7 +67,10 @@ def _end(house: House, screen: AtTheScreen) -> dict[str, Any]:
     began = time.monotonic()
     problems = []
     screen.terminal.process.close(force=True)
-    house.run("unsent", "send", seconds=_SETTLE_SECONDS)
+    sent = house.run("unsent", "send", seconds=_SETTLE_SECONDS)
+    if sent.returncode:
+        problems.append(f"`qtower unsent send` ended with {sent.returncode}: {sent.stdout}")
+        problems.append(sent.stderr[-2000:])
     screen.terminal = screen._open()
     told = wait_for(lambda: not screen.terminal.read(0.2) or settled(house), _SETTLE_SECONDS)
     if not told:

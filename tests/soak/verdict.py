@@ -155,7 +155,16 @@ def _compare_intents(
 ) -> None:
     for sending in journal.intents.unfinished():
         name = sending.intent.set_name
-        verdict.problems.append(f"unsent: {sending.unsent} jobs of set {name}")
+        why = "; ".join(
+            f"{part.intent.index} {part.state.value} {part.error}".rstrip()
+            for part in journal.intents.parts(sending.intent.set_id)
+            if part.unsent
+        )
+        verdict.problems.append(
+            f"unsent: {sending.unsent} jobs of set {name} ({why}), which "
+            f"{'is' if sending.owned else 'was'} sent by {sending.owner or 'nobody'}, "
+            f"to {sending.wish.value}"
+        )
     sets = {row.set_id for row in journal.rows() if row.set_id}
     for set_id in sets:
         for part in journal.intents.parts(set_id):
