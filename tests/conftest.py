@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.leftovers import Watcher
 from tests.service.postgres import NOT_INSTALLED, find_binaries
 
 # Before NumPy is loaded: its threads would wait for each other's turn on processors that the tests
@@ -125,6 +126,11 @@ def _first_line(process: subprocess.Popen[str], seconds: float) -> str:
         if not selector.select(seconds):
             return ""
     return process.stdout.readline()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing that is started in this process outlives it."""
+    config.add_cleanup(Watcher().close)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
