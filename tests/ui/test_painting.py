@@ -217,6 +217,26 @@ def test_after_it_is_forgotten_or_of_another_size_all_is_sent() -> None:
     assert all(f"line {y}" in wider for y in range(HEIGHT))
 
 
+def test_what_was_laid_out_for_a_wider_terminal_is_cut_where_it_ends() -> None:
+    # Textual knows the new size before it has laid out the screen anew.
+    narrow, known, terminal = Size(WIDTH // 2, HEIGHT), Shown(), Terminal()
+    wider = {
+        0: [(0, plain("job 7", 8)), (8, plain("DONE", WIDTH - 8))],
+        1: [(0, plain("job 8", 14)), (14, plain("QUEUED", 6)), (20, plain("beyond", 4))],
+        2: [(0, plain("eleven cell宽字", WIDTH))],
+    }
+    terminal.feed(known.show(narrow, wider, ColorSystem.TRUECOLOR))
+
+    assert [line.rstrip() for line in terminal.screen.display[:4]] == [
+        "job 7   DONE",
+        "job 8",
+        "eleven cell",
+        "",
+    ]
+    assert known.show(narrow, wider, ColorSystem.TRUECOLOR) == ""
+    assert known.show(narrow, {1: [(0, plain("job 9", 12))]}, ColorSystem.TRUECOLOR)
+
+
 def test_nothing_acts_on_the_terminal() -> None:
     """Who draws foreign text makes it inert; if one forgets to, it is made so here."""
     known, terminal = Shown(), Terminal()

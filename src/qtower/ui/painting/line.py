@@ -38,7 +38,11 @@ class Line:
         return Line(self.cells.copy(), self.inks.copy())
 
     def put(self, x: int, strip: Strip, color_system: ColorSystem) -> int:
-        """Puts a strip on it from cell `x` on; returns the cell after it."""
+        """Puts a strip on it from cell `x` on; returns the cell after it.
+
+        What does not fit on it is left out: a terminal that was made narrower is drawn once more
+        as it was laid out before.
+        """
         cells: list[str | None] = []
         inks: list[Ink] = []
         for text, style, _ in strip:
@@ -47,12 +51,15 @@ class Line:
             else:
                 cells.extend(_cells_of(text))
             inks.extend([ink_of(style, color_system)] * (len(cells) - len(inks)))
-        room = len(self.cells) - x
+        end = x + len(cells)
+        room = max(0, len(self.cells) - x)
+        if room < len(cells):
+            cells, inks = _cut(cells, room), inks[:room]
         self._part(x)
         self._part(x + len(cells))
-        self.cells[x : x + len(cells)] = cells[:room]
-        self.inks[x : x + len(inks)] = inks[:room]
-        return x + len(cells)
+        self.cells[x : x + len(cells)] = cells
+        self.inks[x : x + len(inks)] = inks
+        return end
 
     def _part(self, x: int) -> None:
         """Blanks a wide character of which a part is before the cell `x`, and a part behind."""
@@ -115,6 +122,14 @@ def _whole(old: Line, new: Line, at: int) -> tuple[int, int]:
     while end < len(new.cells) and any(is_wide(line.cells, end) for line in (old, new)):
         end += 1
     return start, end
+
+
+def _cut(cells: list[str | None], room: int) -> list[str | None]:
+    """The first `room` of more cells; a wide character that does not fit wholly is blank."""
+    end = room
+    while end and cells[end] == "":
+        end -= 1
+    return [*cells[:end], *" " * (room - end)]
 
 
 @lru_cache(2048)
