@@ -82,6 +82,14 @@ class ReadOnlyError(QtowerError):
 
     title = "Read-only"
 
+    @classmethod
+    def at(cls, account_name: str, what: str) -> ReadOnlyError:
+        """The error of a request at a read-only account; `what` does not happen, in words."""
+        return cls(
+            f'The account "{account_name}" is read-only here: {what}.',
+            "Leave out --read-only, or remove read-only from its entry in config.toml.",
+        )
+
 
 class StorageError(QtowerError):
     """The journal or a file could not be read or written."""

@@ -78,8 +78,8 @@ def _carry_out(order: dict[str, Any]) -> None:
         for each in desk.answer(model.GetUnsent()).sets:
             desk.answer(model.SteerSet(set_id=each.set_id, steer=model.Steer.SEND))
     while any(each.state != "offered" for each in desk.answer(model.GetUnsent()).sets):
-        with desk._changed:
-            desk._changed.wait(0.05)
+        with desk._watching._changed:
+            desk._watching._changed.wait(0.05)
     desk.close()
 
 

@@ -297,7 +297,7 @@ def test_details_and_errors_are_read_after_a_new_login(service: Endpoint, tmp_pa
         assert details.note == ""
         assert "API status" in {field.label for field in details.fields}
         expire(desk)
-        assert desk._managed_job_if_any(ear.rows[job.job_id()]) is not None
+        assert desk._reach.managed_job_if_any(ear.rows[job.job_id()]) is not None
 
 
 def test_a_damaged_kept_result_is_read_again(service: Endpoint, tmp_path: Path) -> None:

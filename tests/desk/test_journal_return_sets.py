@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -225,12 +226,14 @@ def test_nothing_is_submitted_that_cannot_be_written_down(
 def test_a_set_that_is_to_go_on_does_so_when_the_file_is_back(
     service: Endpoint, simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    set_id = uuid.uuid4().hex
+    key = f"{set_id}/0"
     prepared = prepare(simulator, count=1)
     qobjs = [seal(part, simulator) for part in prepared.parts]
     with monkeypatch.context() as patch:
         patch.setattr("qtower.desk.intents.process_name", lambda: "1:0.00")
         dead = Journal("test", tmp_path, nothing_is_wrong).intents
-        dead.record("s1", "sweep", simulator.name(), [a_part(0)], qobjs, Wish.ALWAYS)
+        dead.record(set_id, "sweep", simulator.name(), [a_part(0)], qobjs, Wish.ALWAYS)
     ear = Ear()
     desk = Desk("test", lambda: account_of(service), ear, state_dir=tmp_path, goes_on=True)
     with locked(tmp_path / "journal-test.db"):
@@ -239,6 +242,6 @@ def test_a_set_that_is_to_go_on_does_so_when_the_file_is_back(
         ear.until(lambda: any(notice.title == "Unsent jobs" for notice in ear.notices))
         assert "another qtower would not know" in ear.notices[-1].text
     desk.answer(model.Refresh())
-    ear.until(lambda: "s1/0" in ear.rows and ear.rows["s1/0"].job_id)
+    ear.until(lambda: key in ear.rows and ear.rows[key].job_id)
     ear.until(lambda: ear.sending == [])
     desk.close()

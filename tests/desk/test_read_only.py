@@ -68,7 +68,8 @@ def test_it_reads_and_says_what_it_is(desk: tuple[Desk, Ear], service: Endpoint)
     assert desk[0].backends(model.GetBackends()).backends
     assert desk[0].refresh(model.Refresh()).link is Link.LIVE
     assert len(provider.backend.jobs(limit=50)) == before
-    assert desk[0]._fetching is None  # a result that can be read once is left to its owner
+    # A result that can be read once is left to its owner.
+    assert desk[0]._watching._fetching is None
 
 
 def test_it_overwrites_no_file(desk: tuple[Desk, Ear], tmp_path: Path) -> None:

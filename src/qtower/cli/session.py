@@ -15,9 +15,10 @@ from qtower.agent import logs
 from qtower.cli.connect import Way, way_to
 from qtower.cli.read_only import read_only_asked
 from qtower.cli.standard import warn_in_red
-from qtower.desk.desk import Desk, read_only_words
+from qtower.desk.desk import Desk
 from qtower.errors import AccountError, NotFoundError, QtowerError, ReadOnlyError
 from qtower.model import (
+    CHANGES,
     Connected,
     Connection,
     Event,
@@ -172,7 +173,7 @@ def open_session(
     logs.leave_stdout(paths.state_dir() / "commands.log")
     way = way_to(account_name, read_only=read_only_asked())
     if way.read_only and change is not None:
-        raise ReadOnlyError(*read_only_words(way.name, change))
+        raise ReadOnlyError.at(way.name, CHANGES[change])
     if way.insecure:
         _warn_of_tls(way)
     session = Session(way)

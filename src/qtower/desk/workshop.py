@@ -198,6 +198,20 @@ class Workshop:
         return self._submission.send(plan, backend)
 
 
+def when_needed(make: Callable[[], Workshop]) -> Callable[[], Workshop]:
+    """Returns the workshop that `make` makes, once, when it is first asked for."""
+    made: list[Workshop] = []
+    making = threading.Lock()
+
+    def workshop() -> Workshop:
+        with making:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return workshop
+
+
 def _backends(provider: Any, host: str) -> list[Any]:
     with endpoint_errors(host):
         return list(provider.backends())
