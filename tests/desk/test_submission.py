@@ -214,10 +214,10 @@ def test_a_set_is_let_go_once_all_its_jobs_have_ended(
     (page,) = JobPages(provider).by_id([first])
     desk.registry.absorb(page, now=2000.0)
     assert desk.registry.managed_job(sent.keys[0]) is managed_jobs[0]
-    assert list(desk.registry._submitted) == [sent.set_id]
+    assert desk.registry._managed.adopted() == {sent.set_id}
     (page,) = JobPages(provider).by_id(others)
     desk.registry.absorb(page, now=2000.0)
-    assert desk.registry._submitted == {}
+    assert desk.registry._managed.adopted() == set()
 
 
 class SweptRegistry(AdoptingRegistry):

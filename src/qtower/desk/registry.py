@@ -1,4 +1,4 @@
-"""All jobs of the account: their rows by key, and the provider's instances behind them.
+"""All jobs of the account: their rows by key, and the way to the provider's instances.
 
 A row's key is `SET_ID/INDEX` in a set and the job id elsewhere. A job keeps its key for life, with
 one exception: after a submission that was answered by a server error and repeated, two jobs claim
@@ -8,7 +8,6 @@ one place of a set. The one that got its qobj has the place; its twin goes by it
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,14 +15,12 @@ import msgspec
 from msgspec.structs import replace
 
 from qtower.desk.kept_results import safe_name
+from qtower.desk.managed_jobs import ManagedJobs
 from qtower.desk.merging import followed, is_behind, merged, same, substance
 from qtower.desk.rows import Document, Reading, epoch, read_document
-from qtower.errors import JobStateError, NotFoundError
+from qtower.errors import NotFoundError
 from qtower.model import JobRow
 from qtower.sharing import Shared
-
-# Besides those of the sets that were submitted here and have not ended.
-_MOST_RETRIEVED = 64
 
 
 class Changes(msgspec.Struct):
@@ -43,7 +40,6 @@ class Registry:
 
     def __init__(self, retrieve: Callable[[str], Any]) -> None:
         """`retrieve` returns the `IBMQJob` of a job id, by asking the endpoint."""
-        self._retrieve = retrieve
         self._lock = threading.RLock()
         self._rows: dict[str, JobRow] = {}
         self._shared = Shared()
@@ -51,8 +47,7 @@ class Registry:
         self._keys: dict[str, str] = {}  # by job id
         self._experiments: dict[str, int] = {}  # by key
         self._sets: dict[str, set[str]] = {}  # keys by set id
-        self._managed: OrderedDict[str, Any] = OrderedDict()  # by job id
-        self._submitted: dict[str, Any] = {}  # ManagedJobSet by set id
+        self._managed = ManagedJobs(retrieve)
 
     # -- rows -----------------------------------------------------------------------------------
 
@@ -176,16 +171,13 @@ class Registry:
                 self._live.pop(key, None)
                 self._experiments.pop(key, None)
                 self._sets.get(row.set_id, set()).discard(key)
-                self._managed.pop(row.job_id, None)
+                self._managed.forget(row.job_id)
         return Changes(gone=keys)
 
     # -- managed jobs ---------------------------------------------------------------------------
 
     def managed_job(self, key: str) -> Any:
-        """The provider's `ManagedJob` of a row, current enough to know that a final job is final.
-
-        Made on demand around an `IBMQJob` that is retrieved from the endpoint, unless the set was
-        submitted here.
+        """The provider's `ManagedJob` of a row, as `ManagedJobs.job_of` has it.
 
         Raises:
             NotFoundError: There is no such row.
@@ -194,44 +186,12 @@ class Registry:
         """
         row = self.row(key)
         with self._lock:
-            managed = self._submitted_job(row) or self._managed.get(row.job_id)
-        if managed is None:
-            if not row.job_id:
-                raise JobStateError(
-                    f"The job {row.label or row.name or key} has not been given an id.",
-                    "It is still being sent, or its submission failed.",
-                )
-            managed = self._retrieved(row)
-        if managed.job is not None and row.status.final:
-            managed.job.status()  # asks only if the instance still believes that it runs
-        return managed
+            experiments = self._experiments.get(key, 1)
+        return self._managed.job_of(row, experiments)
 
     def adopt(self, managed_job_set: Any) -> None:
         """Keeps a `ManagedJobSet` that is being submitted here, until all its jobs have ended."""
-        with self._lock:
-            self._submitted[managed_job_set.job_set_id()] = managed_job_set
-
-    def _submitted_job(self, row: JobRow) -> Any | None:
-        managed_set = self._submitted.get(row.set_id)
-        if managed_set is None or row.index is None:
-            return None
-        jobs = managed_set.managed_jobs()
-        managed = jobs[row.index] if row.index < len(jobs) else None
-        if managed is None or managed.job is None or managed.job.job_id() != row.job_id:
-            return None
-        return managed
-
-    def _retrieved(self, row: JobRow) -> Any:
-        from qiskit.providers.ibmq.managed.managedjob import ManagedJob
-
-        job = self._retrieve(row.job_id)
-        with self._lock:
-            count = self._experiments.get(row.key, 1)
-            managed = ManagedJob(start_index=row.start_index or 0, experiments_count=count, job=job)
-            self._managed[row.job_id] = managed
-            while len(self._managed) > _MOST_RETRIEVED:
-                self._managed.popitem(last=False)
-        return managed
+        self._managed.adopt(managed_job_set)
 
     # -- absorbing ------------------------------------------------------------------------------
 
@@ -324,10 +284,10 @@ class Registry:
 
     def _release_ended(self, set_ids: set[str]) -> None:
         """Lets go of submitted sets, with their circuits, once there is nothing to wait for."""
-        for set_id in set_ids & self._submitted.keys():
+        for set_id in set_ids & self._managed.adopted():
             members = [self._rows[key] for key in self._sets[set_id] if key in self._rows]
             if all(row.status.final for row in members if _has_place(row)):
-                del self._submitted[set_id]
+                self._managed.release(set_id)
 
 
 def _has_place(row: JobRow) -> bool:
