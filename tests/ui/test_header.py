@@ -104,6 +104,34 @@ def test_the_header_names_account_endpoint_and_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (80, " 101544 jobs: 1 starting 89716 done 5821 error 69 not sent 5937 c…  70 unsent: U"),
+        (160, " 101544 jobs: 1 starting 89716 done 5821 error 69 not sent 5937 cancelled"),
+        (28, " 101544 jobs:…  70 unsent: U"),
+    ],
+)
+def test_on_a_narrow_screen_the_counts_give_way_to_what_waits_for_a_person(
+    width: int, words: str
+) -> None:
+    counts = {
+        Status.INITIALIZING: 1,
+        Status.DONE: 89716,
+        Status.ERROR: 5821,
+        Status.SUBMIT_FAILED: 69,
+        Status.CANCELLED: 5937,
+    }
+    line = header_lines(standing(), counts, None, NOW, width, 2, sending="70 unsent: U")[1]
+    text = "".join(part.text for part in line)
+    assert text.startswith(words)
+    assert text.endswith("  70 unsent: U")
+    assert cell_len(text) <= width
+
+    long = header_lines(standing(), counts, None, NOW, 40, 2, sending="sending a-sweep 12/40" * 3)
+    assert "".join(part.text for part in long[1]).startswith(" 101544 jobs: 1 sta…  sending a-s")
+
+
+@pytest.mark.parametrize(
     ("known", "words"),
     [
         (Standing("lab"), "Reading the journal."),

@@ -146,8 +146,10 @@ def header_lines(
     endpoint = cut(endpoint_words(standing.connection), min(60, max(left, 1)))
     if endpoint and left >= _LEAST_ENDPOINT:
         title.append(Part(endpoint, "dim"))
-    second = [Part(" " + jobs.text, "plain"), *unsent]
-    return [_cut([*title, *known], width), _cut(second, width)]
+    # The counts are long and give way; what waits for a person is never pushed off the line.
+    room = max(width // 2, width - sum(cell_len(_GAP + part.text) for part in unsent))
+    counted = Part(cut(" " + jobs.text, room), "plain")
+    return [_cut([*title, *known], width), _cut([counted, *unsent], width)]
 
 
 def _cut(parts: list[Part], width: int) -> list[Part]:
