@@ -14,18 +14,16 @@ from qtower.desk.account import log_in
 from qtower.desk.arrivals import Arrivals
 from qtower.desk.intents import PartState, Wish
 from qtower.desk.journal import Journal
-from qtower.desk.qobj_files import load_qobj
 from qtower.desk.submission import Submission
 from qtower.errors import JobStateError
 from qtower.model import Status
 from tests.conftest import Endpoint, start_service, stop_service
 from tests.desk.accounts import account_of, open_desk
-from tests.desk.conftest import CIRCUITS, wait_until
+from tests.desk.conftest import wait_until
 from tests.desk.killing_proxy import KillingProxy
-from tests.desk.submitting import AdoptingRegistry, submit
+from tests.desk.submitting import AdoptingRegistry
 from tests.desk.test_submission import prepare
 
-LONG = (CIRCUITS / "long.json").read_bytes()
 _SHELL = {"CREATING", "CANCELLED"}
 
 
@@ -77,13 +75,18 @@ class Sender:
 
 @contextlib.contextmanager
 def full(backend: Any) -> Iterator[None]:
-    """Jobs take up all the room that there is, until the end of the `with`."""
-    jobs = [submit(load_qobj(LONG), backend).job for _ in range(2)]
+    """Jobs take up all the room that there is, until the end of the `with`.
+
+    Jobs whose qobj is still to come do so at no cost.
+    """
+    client = backend.provider()._api_client
+    create = client.account_api.create_remote_job
+    jobs = [create(backend.name())["id"] for _ in range(2)]
     try:
         yield
     finally:
-        for job in jobs:
-            job.cancel()
+        for job_id in jobs:
+            assert client.job_cancel(job_id)["cancelled"]
 
 
 def accepted(backend: Any, set_id: str) -> list[int]:

@@ -31,7 +31,16 @@ def scrape(endpoint: Endpoint, **headers: str) -> dict[str, float]:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Endpoint]:
+    """One that nobody has asked for anything, or that is harmed."""
     endpoint = start_service(tmp_path, "--workers", "1")
+    yield endpoint
+    stop_service(endpoint)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """For tests that count nothing, and leave it as it was."""
+    endpoint = start_service(tmp_path_factory.mktemp("whole"), "--workers", "1")
     yield endpoint
     stop_service(endpoint)
 
@@ -53,13 +62,13 @@ def test_jobs_runs_and_failures_are_counted(own: Endpoint) -> None:
     api.close()
 
 
-def test_requests_are_timed_by_template_and_never_by_path(own: Endpoint) -> None:
-    api = Api(own.url, own.token)
+def test_requests_are_timed_by_template_and_never_by_path(whole: Endpoint) -> None:
+    api = Api(whole.url, whole.token)
     job_id = api.submit(bell_qobj())
     api.wait(job_id)
-    api.http.get(own.url + "/no/such/path")
-    api.http.request("BREW", own.url + "/version")
-    text = httpx.get(root(own) + "/metrics").text
+    api.http.get(whole.url + "/no/such/path")
+    api.http.request("BREW", whole.url + "/version")
+    text = httpx.get(root(whole) + "/metrics").text
     assert job_id not in text
     assert "/no/such/path" not in text
     assert "BREW" not in text
@@ -70,8 +79,8 @@ def test_requests_are_timed_by_template_and_never_by_path(own: Endpoint) -> None
     api.close()
 
 
-def test_health_is_ok_while_everything_works(own: Endpoint) -> None:
-    answer = httpx.get(root(own) + "/health")
+def test_health_is_ok_while_everything_works(whole: Endpoint) -> None:
+    answer = httpx.get(root(whole) + "/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
@@ -85,17 +94,17 @@ def test_health_says_that_the_database_is_gone(own: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_health_says_that_the_file_of_the_database_went(own: Endpoint, replaced: bool) -> None:
+def test_health_says_that_the_file_of_the_database_went(whole: Endpoint, replaced: bool) -> None:
     """All connections still work, on a file that nobody will find at the next start."""
-    file = own.data_dir / "data" / "jobs.sqlite"
+    file = whole.data_dir / "data" / "jobs.sqlite"
     file.rename(file.with_suffix(".away"))
     if replaced:
         shutil.copy(file.with_suffix(".away"), file)
-    answer = httpx.get(root(own) + "/health")
+    answer = httpx.get(root(whole) + "/health")
     assert answer.status_code == 503
     assert "file was removed or replaced" in answer.json()["reason"]
     file.with_suffix(".away").replace(file)
-    assert httpx.get(root(own) + "/health").status_code == 200
+    assert httpx.get(root(whole) + "/health").status_code == 200
 
 
 def test_status_tells_the_one_user_what_the_service_does(own: Endpoint) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import psutil
 import pytest
 from qiskit.providers.ibmq.exceptions import IBMQBackendValueError
 from qiskit.providers.jobstatus import JobStatus
@@ -26,7 +27,7 @@ def user(service: Endpoint) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="module")
-def by_status(user: Api) -> Iterator[dict[str, str]]:
+def by_status(service: Endpoint, user: Api) -> Iterator[dict[str, str]]:
     """A job in each status that lasts, by the client's name for it."""
     tags = {"tags": [TAG]}
     jobs = {
@@ -41,6 +42,9 @@ def by_status(user: Api) -> Iterator[dict[str, str]]:
     running = [user.submit(long_qobj(), **tags) for _ in range(2)]
     for job_id in running:
         user.wait(job_id, "RUNNING")
+    # They run for as long as all tests of this module, and need no processor for that.
+    for worker in psutil.Process(service.process.pid).children():
+        worker.suspend()
     jobs["RUNNING"] = running[0]
     jobs["QUEUED"] = user.submit(bell_qobj(), **tags)
     user.wait_in_line(jobs["QUEUED"])
