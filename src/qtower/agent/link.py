@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import subprocess
 from collections import deque
@@ -20,14 +19,15 @@ from typing import Any
 
 import msgspec
 
-from qtower import errors, model
+from qtower import model
+from qtower.agent.greeting import HELLO, RefusedError, read_greeting
 from qtower.agent.process import end, kill, launch, open_reader
-from qtower.errors import AgentError, QtowerError
+from qtower.agent.questions import Questions
+from qtower.errors import AgentError
 from qtower.sharing import Shared
 
 _log = logging.getLogger(__name__)
 
-_HELLO = 0  # the id of the Hello that is sent as the process starts
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.2, 5.0
 _STEADY_SECONDS = 10.0  # an agent that lived so long is started again without delay
 _UP_SECONDS = 30.0  # how long a question waits for an agent that is being started
@@ -38,18 +38,6 @@ _GIVE_UP_SECONDS = 30.0  # of silence, before it is ended and started again
 
 SILENT = "the agent does not answer"
 """The detail of a link whose agent runs and says nothing."""
-
-_SAME_VERSION = "Install the same version of qtower on both sides."
-
-_ERRORS = {
-    cls.__name__: cls
-    for cls in vars(errors).values()
-    if isinstance(cls, type) and issubclass(cls, QtowerError)
-}
-
-
-class _RefusedError(AgentError):
-    """This agent cannot be talked to, and starting it again would not help."""
 
 
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +65,7 @@ class AgentLink:
         self._on_event = on_event
         self._on_state = on_state
         self._process = process
-        self._ids = itertools.count(_HELLO + 1)
-        self._waiting: dict[int, tuple[type[model.Request], asyncio.Future[Any]]] = {}
+        self._questions = Questions(HELLO + 1)
         self._decoder = msgspec.json.Decoder(model.AnyMessage)
         self._encoder = msgspec.json.Encoder()
         self._shared = Shared()
@@ -99,7 +86,7 @@ class AgentLink:
         Raises:
             AgentError: The program cannot be started.
         """
-        return launch(command, model.Hello(id=_HELLO))
+        return launch(command, model.Hello(id=HELLO))
 
     async def start(self) -> None:
         """Begins to keep an agent running; returns at once. `on_state` tells when it is up."""
@@ -113,16 +100,15 @@ class AgentLink:
             QtowerError: What the agent answered, by its own class.
             AgentError: The agent died before it answered, or `timeout` seconds passed.
         """
-        answer = asyncio.get_running_loop().create_future()
-        number = next(self._ids)
+        number = self._questions.number()
         try:
-            return await asyncio.wait_for(self._exchange(number, request, answer), timeout)
+            return await asyncio.wait_for(self._exchange(number, request), timeout)
         except asyncio.TimeoutError:
             raise AgentError(
                 f"The agent did not answer within {timeout:.0f} s.", "Try again."
             ) from None
         finally:
-            self._waiting.pop(number, None)
+            self._questions.forget(number)
 
     async def close(self) -> None:
         """Ends the agent, kindly if it goes at once; takes half a second at the most."""
@@ -131,7 +117,7 @@ class AgentLink:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        self._fail_waiting(AgentError("The agent was closed."))
+        self._questions.fail(AgentError("The agent was closed."))
         process, self._process = self._process, None
         if process is None:
             return
@@ -150,9 +136,7 @@ class AgentLink:
 
     # -- asking ---------------------------------------------------------------------------------
 
-    async def _exchange(
-        self, number: int, request: model.Request, answer: asyncio.Future[Any]
-    ) -> Any:
+    async def _exchange(self, number: int, request: model.Request) -> Any:
         if self._closed:
             raise AgentError("The agent was closed.")
         if not self._up.is_set() and self._refused is None:
@@ -162,19 +146,13 @@ class AgentLink:
             raise self._refused
         if not self._up.is_set() or self._writer is None:
             raise AgentError("The agent does not run.", "It is being started again.")
-        self._waiting[number] = (type(request), answer)
+        answer = self._questions.ask(number, type(request))
         self._send(msgspec.structs.replace(request, id=number))
         return await answer
 
     def _send(self, request: model.Request) -> None:
         assert self._writer is not None
         self._writer.write(self._encoder.encode(request) + b"\n")
-
-    def _fail_waiting(self, error: AgentError) -> None:
-        for _, answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(error)
-        self._waiting.clear()
 
     # -- keeping it running ---------------------------------------------------------------------
 
@@ -186,21 +164,21 @@ class AgentLink:
             try:
                 await self._run_once()
                 detail = self._epitaph()
-            except _RefusedError as error:
+            except RefusedError as error:
                 self._refused = error
                 break
             except AgentError as error:
                 detail = str(error)
             self._up.clear()
-            self._fail_waiting(AgentError(detail, "It is being started again; try once more."))
+            self._questions.fail(AgentError(detail, "It is being started again; try once more."))
             if loop.time() - started > _STEADY_SECONDS:
                 backoff = _FIRST_BACKOFF
-            self._on_state(LinkState(up=False, detail=detail, restarts=self._restarts))
+            self._tell(up=False, detail=detail)
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _LAST_BACKOFF)
             self._restarts += 1
         self._up.set()  # nothing to wait for any more: questions get the refusal
-        self._on_state(LinkState(up=False, detail=str(self._refused), restarts=self._restarts))
+        self._tell(up=False, detail=str(self._refused))
 
     async def _run_once(self) -> None:
         """Lives through one agent, from its start to its end."""
@@ -241,7 +219,7 @@ class AgentLink:
             was_silent = self._is_silent
             self._silence += _TICK_SECONDS
             if self._is_silent and not was_silent:
-                self._on_state(LinkState(up=False, detail=SILENT, restarts=self._restarts))
+                self._tell(up=False, detail=SILENT)
             if self._silence > _GIVE_UP_SECONDS:
                 self._last_words.append("it did not answer")
                 process.kill()
@@ -269,6 +247,9 @@ class AgentLink:
                 return
             hear(line)
 
+    def _tell(self, *, up: bool, detail: str) -> None:
+        self._on_state(LinkState(up=up, detail=detail, restarts=self._restarts))
+
     def _epitaph(self) -> str:
         if not self._last_words:
             return "The agent ended without a word."
@@ -287,7 +268,7 @@ class AgentLink:
             return  # torn off by the end of the agent, which is heard next
         was_silent, self._silence = self._is_silent, 0.0
         if was_silent:
-            self._on_state(LinkState(up=True, detail="it answers again", restarts=self._restarts))
+            self._tell(up=True, detail="it answers again")
         try:
             message = self._decoder.decode(line)
         except msgspec.DecodeError as error:
@@ -297,55 +278,18 @@ class AgentLink:
                 # another agent tells all of them again.
                 raise AgentError("The agent said what is no message.") from None
             return  # a greeting of the machine that it runs on, for example
-        if isinstance(message, model.Answer):
-            self._hear_answer(message)
-        elif isinstance(message, model.Failure):
-            self._hear_failure(message)
+        if isinstance(message, model.Answer | model.Failure):
+            if message.id == HELLO:
+                welcome = read_greeting(message)
+                self._heartbeat = welcome.heartbeat
+                self._up.set()
+                self._tell(up=True, detail=f"agent {welcome.pid}")
+            self._questions.hear(message)
         else:
             if isinstance(message, model.Rows):
                 self._shared.share(message.rows)
             # By way of the loop, so that a fault in the listener is the listener's.
             asyncio.get_running_loop().call_soon(self._on_event, message)
-
-    def _hear_answer(self, message: model.Answer) -> None:
-        if message.id == _HELLO:
-            self._hear_welcome(message.body)
-            return
-        kind, answer = self._waiting.pop(message.id, (None, None))
-        if kind is None or answer is None or answer.done():
-            return  # nobody waits for it any more
-        try:
-            answer.set_result(msgspec.convert(message.body, model.ANSWERS[kind]))
-        except msgspec.ValidationError as error:
-            answer.set_exception(
-                AgentError(f"The agent's answer is not as agreed: {error}.", _SAME_VERSION)
-            )
-
-    def _hear_welcome(self, body: Any) -> None:
-        try:
-            welcome = msgspec.convert(body, model.Welcome)
-        except msgspec.ValidationError as error:
-            raise _RefusedError(
-                f"The agent's greeting is strange: {error}.", _SAME_VERSION
-            ) from None
-        if welcome.version != model.PROTOCOL_VERSION:
-            raise _RefusedError(
-                f"The agent ({welcome.program}) speaks version {welcome.version} of the "
-                f"protocol, this screen version {model.PROTOCOL_VERSION}.",
-                _SAME_VERSION,
-            )
-        self._heartbeat = welcome.heartbeat
-        self._up.set()
-        self._on_state(LinkState(up=True, detail=f"agent {welcome.pid}", restarts=self._restarts))
-
-    def _hear_failure(self, message: model.Failure) -> None:
-        cls = _ERRORS.get(message.error, AgentError)
-        error = cls(message.what, message.next_step)
-        if message.id == _HELLO:
-            raise _RefusedError(message.what, message.next_step)
-        _, answer = self._waiting.pop(message.id, (None, None))
-        if answer is not None and not answer.done():
-            answer.set_exception(error)
 
     def _skip(self, why: str) -> None:
         self.skipped += 1
