@@ -67,6 +67,8 @@ def _end(house: House, screen: AtTheScreen) -> dict[str, Any]:
     began = time.monotonic()
     problems = []
     screen.terminal.process.close(force=True)
+    # What a screen was sending is offered when its agent has gone, not before.
+    wait_for(lambda: not {"agent", "command"} & house.processes().keys(), 30)
     sent = house.run("unsent", "send", seconds=_SETTLE_SECONDS)
     if sent.returncode:
         problems.append(f"`qtower unsent send` ended with {sent.returncode}: {sent.stdout}")

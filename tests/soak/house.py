@@ -31,7 +31,14 @@ class House:
     def __init__(self, directory: Path) -> None:
         self.home = directory / "home"
         self._service = directory / "service"
-        self._options = ("--port", str(free_port()), "--workers", "1", "--job-limit", "25")
+        # An old program that is killed leaves jobs without a qobj: half an hour of them would
+        # take up all the room that the service has.
+        settings = directory / "service.toml"
+        settings.write_text("[limits]\nupload-seconds = 60\n")
+        self._options = (
+            *("--port", str(free_port()), "--workers", "1", "--job-limit", "25"),
+            *("--config", str(settings)),
+        )
         self.endpoint: Endpoint = start_service(self._service, *self._options)
         self.proxy = Proxy(self.endpoint.url)
         self.environment = home_environment(self.home)
