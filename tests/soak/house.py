@@ -34,6 +34,7 @@ class House:
         # An old program that is killed leaves jobs without a qobj: half an hour of them would
         # take up all the room that the service has.
         settings = directory / "service.toml"
+        directory.mkdir(parents=True, exist_ok=True)
         settings.write_text("[limits]\nupload-seconds = 60\n")
         self._options = (
             *("--port", str(free_port()), "--workers", "1", "--job-limit", "25"),
