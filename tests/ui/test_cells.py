@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -55,7 +55,8 @@ def test_at_eighty_columns_a_name_and_a_backend_can_be_told() -> None:
         ("queue", {}, ""),
         ("state", {"since": NOW - 90}, "1m"),
         ("start", {"estimated_start": NOW + 3700}, "1h01"),
-        ("start", {"estimated_start": NOW - 5}, "now"),
+        ("start", {"estimated_start": NOW}, ""),
+        ("start", {"estimated_start": NOW - 5, "status": Status.QUEUED}, ""),
         ("run", {"run_seconds": 0.42}, "0.42s"),
         ("run", {"status": Status.RUNNING, "since": NOW - 42}, "40s"),
         ("run", {"status": Status.QUEUED, "since": NOW - 42}, ""),
@@ -175,6 +176,8 @@ def test_a_row_without_anything_has_a_line() -> None:
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.DONE])
 @given(st.floats(0, 400_000), st.floats(0, 5_000))
+@example(age=60.0, later=899.5)
+@example(age=60.0, later=900.0)
 def test_a_line_is_kept_only_while_time_changes_no_cell_of_it(
     status: Status, age: float, later: float
 ) -> None:

@@ -202,4 +202,5 @@ def _run_time(row: JobRow, now: float) -> str:
 
 
 def _start(moment: float, now: float) -> str:
-    return "now" if moment <= now else times.age(moment - now)
+    # An estimate that has passed was wrong: what still waits does not start now because of it.
+    return "" if moment <= now else times.age(moment - now)
