@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from qtower import model
-from qtower.agent.link import LinkState
+from qtower.agent.link import SILENT, LinkState
 from qtower.errors import NetworkError
 from qtower.model import CancelOutcome, Link, Sending, Status, UnsentSet
 from qtower.ui.app import TowerApp
@@ -309,7 +309,22 @@ async def test_a_dead_agent_is_named_and_the_rows_stay(
         )
         assert "name of a" in screen_text(pilot)
         link.on_state(LinkState(up=True, restarts=1))
-        await until(pilot, lambda: "live" in screen_text(pilot))
+        await until(pilot, partial(_stands, pilot, "local service  starting: reading the journal"))
+        assert "live" not in screen_text(pilot)
+        assert "name of a" in screen_text(pilot)
+        await tell(pilot, connected())
+        assert "local service  live" in screen_text(pilot)
+
+
+async def test_an_agent_that_answers_again_is_as_live_as_before(
+    tower: TowerApp, link: TestLink, tell: Told
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(job("a")))
+        link.on_state(LinkState(up=False, detail=SILENT))
+        await until(pilot, partial(_stands, pilot, "the agent does not answer since 22:13"))
+        link.on_state(LinkState(up=True, detail="it answers again"))
+        await until(pilot, partial(_stands, pilot, "local service  live"))
 
 
 async def test_refresh_asks_and_a_failure_is_shown(

@@ -21,7 +21,7 @@ from qtower.text import inert_lines
 from qtower.ui import actions, styles
 from qtower.ui.board import Board
 from qtower.ui.commands import ActionCommands, Palette
-from qtower.ui.header import Standing
+from qtower.ui.header import Standing, as_of_a_new_agent
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
 from qtower.ui.screens.help import HelpScreen
 from qtower.ui.screens.leaving import LeaveScreen, end_sending, is_under_way
@@ -91,6 +91,7 @@ class TowerApp(Tower, inherit_bindings=False):
         self._asked_to_leave = False
         self._suspension = Suspension(self)
         self._settled_rows = 0
+        self._restarts = 0  # of the agent that told of the connection
 
     @property
     def signs(self) -> Signs:
@@ -192,9 +193,14 @@ class TowerApp(Tower, inherit_bindings=False):
 
     def _hear_state(self, state: LinkState) -> None:
         known = self.standing
+        connection = known.connection
+        if state.up and state.restarts != self._restarts:
+            self._restarts = state.restarts
+            if connection is not None:
+                connection = as_of_a_new_agent(connection, self.clock())
         self.standing = Standing(
             known.account,
-            known.connection,
+            connection,
             state.up,
             "" if state.up else state.detail,
             known.agent_since if known.agent_up == state.up else self.clock(),

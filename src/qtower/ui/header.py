@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import time
 from typing import ClassVar, NamedTuple
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -22,6 +23,7 @@ from qtower.ui import times, words
 _FRESH_SECONDS = 10  # where the agent does not say
 _LEAST_ENDPOINT = 8  # cells; in fewer its address says nothing
 _GAP = "  "
+_FIRST_WORK = "reading the journal"  # an agent's, before it tells of its connection
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class Standing:
     agent_detail: str = ""
     agent_since: float | None = None  # when it came up, or went
     read_only: bool = False
+
+
+def as_of_a_new_agent(connection: Connection, now: float) -> Connection:
+    """What is left of what an agent told when another has taken its place and told nothing yet.
+
+    The endpoint and when the jobs were last read stay true; how it stands to them is not known.
+    """
+    link, detail = Link.STARTING, _FIRST_WORK
+    return replace(connection, link=link, since=now, detail=detail, slowed="", slowed_since=None)
 
 
 class Part(NamedTuple):
@@ -53,7 +64,7 @@ def connection_words(standing: Standing, now: float) -> Part:
         detail = f": {standing.agent_detail}" if standing.agent_detail else ""
         return Part(f"agent restarting{gone}{detail}", "bad")
     if connection is None:
-        return Part("starting: reading the journal", "busy")
+        return Part(f"starting: {_FIRST_WORK}", "busy")
     if connection.link is Link.STARTING:
         return Part(f"starting: {connection.detail or 'loading the provider'}", "busy")
     if connection.link is Link.REFUSED:
