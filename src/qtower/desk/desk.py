@@ -126,8 +126,8 @@ class Desk:
         sets.tell_all()  # also that there is none: an agent before us may have told of some
         fetching: ResultFetching | None = None
         if self._keeping is not None and self._keeping.fetch_results and not self._read_only:
-            warn = self._bulletin.warn
-            fetching = ResultFetching(self._session, journal.results, self._keeping, warn)
+            tell = (self._bulletin.warn, self._bulletin.inform)
+            fetching = ResultFetching(self._session, journal.results, self._keeping, *tell)
         go_on = self.answer if self._goes_on else None
         aloud = not self._read_only  # else it is listed; the rest is for who may send
         offer = partial(sets.offer, unsent, go_on, aloud=aloud)
