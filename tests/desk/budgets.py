@@ -94,7 +94,7 @@ def start(file: Path, **order: Any) -> subprocess.Popen[str]:
 def _run(file: Path, order: Order) -> None:
     if order.inside:
         with SharedTally(file, Tally(order.per_minute, 0.0)) as tally:
-            tally.pay()
+            tally.spend()
             os.kill(os.getpid(), order.inside)
             return
     budget = shared_budget(file, order.per_minute)

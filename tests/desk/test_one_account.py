@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
 from qtower import model
 from qtower.config import Account, Keeping
 from qtower.desk import poller as poller_module
 from qtower.desk import result_fetching
+from qtower.desk.kept_results import KeptResults
 from qtower.model import Link
 from tests.conftest import Endpoint
 from tests.desk.accounts import account_of, bells, open_desk, provider_of
@@ -130,6 +133,44 @@ def test_results_come_in_the_end_where_others_use_the_calls_up(
         desk.wait_ready(60)
         jobs = [backend.run(bells()).job_id() for _ in range(2)]
         ear.until(lambda: all(job in ear.rows and ear.rows[job].saved for job in jobs))
+
+
+def test_a_result_that_another_qtower_reads_is_not_asked_for(
+    account: Account,
+    proxy: Proxy,
+    service: Endpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(result_fetching, "_PAUSE_SECONDS", 0.05)
+    asked: list[str] = []
+
+    def note(exchange: Exchange) -> None:
+        asked.append(exchange.path)
+        pass_on(exchange)
+
+    proxy.fault = note
+    job = provider_of(service).get_backend("ibmq_qasm_simulator").run(bells())
+    wait_until(lambda: job.status() in JOB_FINAL_STATES)
+    folder = tmp_path / "results-test"
+    coming = folder / f".{job.job_id()}.1.coming"  # as process 1 writes it
+    folder.mkdir(mode=0o700)
+    coming.touch()
+    looked: list[str] = []
+    is_coming = KeptResults.is_coming
+
+    def look(kept: KeptResults, job_id: str) -> bool:
+        looked.append(job_id)
+        return is_coming(kept, job_id)
+
+    monkeypatch.setattr(KeptResults, "is_coming", look)
+    with open_desk(lambda: account, tmp_path, Keeping()) as (_, ear):
+        wait_until(lambda: looked.count(job.job_id()) > 3)
+        raw = json.dumps(job.result().to_dict(), default=str).encode()
+        KeptResults(folder).obtain(job.job_id(), lambda: [raw])
+        coming.unlink()
+        ear.until(lambda: job.job_id() in ear.rows and ear.rows[job.job_id()].saved)
+    assert not [path for path in asked if f"{job.job_id()}/result" in path]
 
 
 def test_the_local_service_is_asked_by_each_as_it_likes(service: Endpoint, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import signal
 import stat
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -73,6 +75,19 @@ def test_a_request_that_is_paid_for_is_nobody_else_s(file: Path, clock: Clock) -
     assert (two.used(), two.room()) == (20, 0), "it is paid for once"
 
 
+def test_a_request_that_is_not_made_after_all_is_given_back(file: Path, clock: Clock) -> None:
+    one, two = shared_budget(file, 60, clock), shared_budget(file, 60, clock)
+    spend(one, 19)
+    assert one.delay() == 0
+    assert one.used() == 19
+    assert two.delay() > 0
+    one.give_back()
+    one.give_back()
+    assert two.delay() == 0
+    two.spend()
+    assert one.used() == two.used() == 20
+
+
 def test_who_is_told_to_wait_holds_all_but_persons(file: Path, clock: Clock) -> None:
     one, two = shared_budget(file, 60, clock), shared_budget(file, 60, clock)
     one.hold(30)
@@ -112,6 +127,30 @@ def test_submissions_and_pollers_share_it_three_to_one(
     for each in askers:
         waits = [later - earlier for earlier, later in pairwise(each.asked)]
         assert max(waits) < 2 * MINUTE, "nobody is starved"
+
+
+def test_whatever_persons_borrow_others_add_nothing_to_it(file: Path, clock: Clock) -> None:
+    """They open monitors, refresh, and run scripts; the endpoint counts minutes, not borrowers."""
+    dice = random.Random(2)
+    kinds = 3 * [Urgency.SUBMISSION] + 4 * [Urgency.POLLER]
+    others = [Asker(file, 60, kind, clock) for kind in kinds]
+    persons = [Asker(file, 60, Urgency.PERSON, clock) for _ in range(3)]
+    for _ in range(40):
+        let_them_ask(others, clock, dice.choice([5, 20, 60, 90]))
+        for _ in range(dice.choice([1, 12, 12, 60])):
+            dice.choice(persons).go()
+            clock.now += 0.01
+    asked = sorted(at for each in others + persons for at in each.asked)
+    waited = sorted(at for each in others for at in each.asked)
+    assert max(number_within(asked, end) for end in asked) > 60, "or nobody borrowed"
+    assert max(number_within(asked, end) for end in asked) <= 120
+    assert max(number_within(asked, end) for end in waited) <= 60
+    assert len(waited) > 10 * 40, "and what persons borrow is not made up for without end"
+
+
+def number_within(asked: list[float], end: float) -> int:
+    """How many there were in the minute that ends so."""
+    return bisect_right(asked, end) - bisect_right(asked, end - MINUTE)
 
 
 def test_a_place_in_line_of_a_dead_poller_keeps_nobody(file: Path, clock: Clock) -> None:
@@ -335,9 +374,9 @@ def test_whoever_is_stopped_while_it_has_the_tally_stops_nobody(
     assert budget.used() == 4
     process.send_signal(signal.SIGCONT)
     process.communicate(timeout=60)
-    assert budget.used() == 4
+    assert budget.used() == 5
     other = shared_budget(file, 60)
-    assert other.used() == 4, "what was counted meanwhile has been added"
-    assert other.room() == 15, "the other's request, and these four, are paid for"
+    assert other.used() == 5, "what was counted meanwhile has been added"
+    assert other.room() == 15
     budget.close()
     other.close()

@@ -14,9 +14,7 @@ from qtower.desk.tally import SIZE, Tally
 def spent(per_minute: int, requests: int, now: float = 1000.0) -> Tally:
     """A tally of which so many requests were made."""
     tally = Tally(per_minute, now)
-    for _ in range(requests):
-        tally.pay()
-        tally.count()
+    tally.spend(requests)
     return tally
 
 
@@ -90,11 +88,39 @@ def test_a_clock_that_is_set_ahead_fills_the_bucket_and_no_more() -> None:
 def test_another_limit_does_not_forget_what_the_last_minute_had() -> None:
     tally = spent(600, 100)
     tally.allow(60)
-    tally.move_to(1000.0 + 60)
-    assert tally.left == pytest.approx(1), "after a minute, those are over"
+    assert tally.left == 20 - 100
+    tally.move_to(1000.0 + 61)
+    assert tally.left == 20
     tally = spent(60, 15)
     tally.allow(120)
     assert tally.left == 40 - 15
+
+
+def test_what_was_borrowed_a_minute_ago_keeps_no_poller() -> None:
+    tally = spent(60, 80)
+    tally.move_to(1059.0)
+    assert tally.until_poller(1000.0, wanted=False) > 0
+    tally.move_to(1060.0)
+    assert tally.used == 0
+    assert tally.until_poller(1000.0, wanted=False) > 0, "a part of its second ago is a minute"
+    tally.move_to(1061.0)
+    assert tally.left == 20
+    assert tally.until_poller(1000.0, wanted=False) == tally.until_submission() == 0
+    tally.spend(20)
+    assert tally.until_submission() > 0
+    tally.spend(40)
+    assert tally.until_person() > 0, "but 20 of what persons borrowed are still to be made up for"
+
+
+def test_what_is_given_back_was_never_spent() -> None:
+    tally = spent(60, 7)
+    tally.move_to(1001.0)
+    tally.give_back()
+    assert tally.used == 6
+    assert tally.left == pytest.approx(20 - 6 + 2 / 3)
+    full = Tally(60, 1000.0)
+    full.give_back()
+    assert (full.used, full.left) == (0, 20)
 
 
 def test_what_was_not_written_is_added_to_what_others_wrote() -> None:
@@ -102,9 +128,7 @@ def test_what_was_not_written_is_added_to_what_others_wrote() -> None:
     mine = Tally.unpacked(spent(60, 10).packed())
     assert there is not None and mine is not None
     mine.move_to(1001.0)
-    for _ in range(4):
-        mine.pay()
-        mine.count()
+    mine.spend(4)
     mine.hold(30)
     mine.allow(90)
     there.take_over(mine)

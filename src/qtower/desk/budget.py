@@ -52,8 +52,9 @@ class Budget:
         self._place: TallyPlace = OwnTally(Tally(per_minute, clock()))
         self._shared_in: Path | None = None
         self._allowed = per_minute  # what this process was told last
-        self._submissions = 0  # threads that wait in `take`
-        self._waits_since: float | None = None  # the poller
+        self._submissions = 0  # threads that wait in `take`,
+        self._persons = 0  # and of those as persons
+        self._waiting: dict[int, float] = {}  # threads that stand in line, and since when
         self._paid: set[int] = set()  # threads whose next request is paid for
         self.count = 0  # of all requests that this process ever made
 
@@ -100,14 +101,16 @@ class Budget:
         A person waits only when a minute's worth has been borrowed.
         """
         urgency = getattr(_thread, "urgency", Urgency.PERSON)
-        waits = urgency is Urgency.SUBMISSION
+        submits, asks = urgency is Urgency.SUBMISSION, urgency is Urgency.PERSON
         with self._changed:
-            self._submissions += waits
+            self._submissions += submits
+            self._persons += asks
             try:
                 while (seconds := self._try(urgency)) > 0:
                     self._changed.wait(min(seconds, _LONGEST_WAIT))
             finally:
-                self._submissions -= waits
+                self._submissions -= submits
+                self._persons -= asks
 
     def spend(self) -> None:
         """Counts a request that is made whatever is left: a repetition within a request."""
@@ -127,6 +130,19 @@ class Budget:
             if not seconds:
                 self._paid.add(threading.get_ident())
             return seconds
+
+    def give_back(self) -> None:
+        """This thread does not ask after all, if its next request is paid for."""
+        if self._is_paid():
+            with self._tally() as tally:
+                self._paid.discard(threading.get_ident())
+                tally.give_back()
+
+    @property
+    def keeps_persons(self) -> bool:
+        """Whether a thread waits as a person does: a minute's worth has been borrowed."""
+        with self._changed:
+            return self._persons > 0
 
     def room(self) -> int | None:
         """Requests that may be made now without borrowing; None: any number."""
@@ -151,7 +167,7 @@ class Budget:
     def used(self) -> int:
         """Requests in the last minute."""
         with self._tally() as tally:
-            return tally.used
+            return max(0, tally.used - len(self._paid))
 
     @contextlib.contextmanager
     def _tally(self) -> Iterator[Tally]:
@@ -167,7 +183,7 @@ class Budget:
             elif seconds := self._pay(tally, urgency):
                 return seconds
             else:
-                self._count(tally)
+                self.count += 1
             return 0.0
 
     def _pay(self, tally: Tally, urgency: Urgency) -> float:
@@ -175,15 +191,17 @@ class Budget:
         if urgency is Urgency.PERSON:
             seconds = tally.until_person()
         elif urgency is Urgency.POLLER:
-            since = min(self._waits_since or tally.now, tally.now)
+            thread = threading.get_ident()
+            since = min(self._waiting.pop(thread, tally.now), tally.now)
             seconds = tally.until_poller(since, wanted=self._submissions > 0)
-            self._waits_since = since if seconds else None
+            if seconds:
+                self._waiting[thread] = since
         elif seconds := tally.until_submission():
             tally.want()
         else:
             tally.take_turn()
         if not seconds:
-            tally.pay()
+            tally.spend()
         return seconds
 
     def _is_paid(self) -> bool:
@@ -193,11 +211,7 @@ class Budget:
         if self._is_paid():
             self._paid.discard(threading.get_ident())
         else:
-            tally.pay()
-        self._count(tally)
-
-    def _count(self, tally: Tally) -> None:
-        tally.count()
+            tally.spend()
         self.count += 1
 
 

@@ -133,7 +133,10 @@ class Poller:
 
     def _wait(self, end: float) -> None:
         """Until the next round: reads on through the history, and looks after what is followed."""
-        while not self._wanted():
+        while True:
+            self._session.budget.give_back()
+            if self._wanted():
+                return
             now = time.monotonic()
             if now >= end:
                 return

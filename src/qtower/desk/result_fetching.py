@@ -15,7 +15,6 @@ from qtower.desk.budget import Urgency, asking_as
 from qtower.desk.faults import endpoint_errors
 from qtower.desk.kept_results import KeptResults
 from qtower.desk.registry import Changes
-from qtower.desk.result_room import ResultRoom
 from qtower.errors import JobStateError, NetworkError, NotFoundError, QtowerError
 from qtower.model import JobRow, Status
 from qtower.processes import step_back
@@ -44,17 +43,14 @@ class ResultFetching:
         kept: KeptResults,
         keeping: Keeping,
         warn: Callable[[str, str], object],
-        inform: Callable[[str, str], object],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`warn` and `inform` are told, as a title and a sentence, when nothing can be kept, and
-        when it can be again."""
+        """`warn` is told, once, as a title and a sentence, when nothing can be kept any more."""
         self._session = session
         self._kept = kept
         self._most = keeping.largest_result_mb * _MEGABYTE
-        self._room = ResultRoom(kept, warn, inform)
-        self._missed: set[str] = set()  # those that were read and could not be kept
+        self._warn = warn
         self._clock = clock
         self._since = clock() - _RECENT_SECONDS
         self._wake = threading.Condition()
@@ -107,19 +103,30 @@ class ResultFetching:
                         self._last = time.monotonic()
                     if self._closed:
                         return
-                kept = self._kept.has(self._waiting[0])  # another qtower was quicker
-                if kept or self._is_time():
-                    more = self._fetch_next()
-                    if not kept:
-                        self._last = time.monotonic()
-                    if more:
-                        continue
+                if self._kept.has(self._waiting[0]):  # another qtower was quicker
+                    self._kept.tell(self._waiting[0])
+                    self._leave()
+                    continue
+                pause = self._seconds_until_turn()
+                if not pause and self._fetch_next():
+                    continue
                 with self._wake:
-                    self._wake.wait_for(lambda: self._closed, _PAUSE_SECONDS)
+                    self._wake.wait_for(lambda: self._closed, pause or _PAUSE_SECONDS)
+
+    def _seconds_until_turn(self) -> float:
+        """Seconds until the next result may be looked at again; 0: it may be read now."""
+        if self._kept.is_coming(self._waiting[0]):  # to another qtower
+            self._waiting.rotate(-1)
+            return _PAUSE_SECONDS
+        if not self._is_time():
+            return _PAUSE_SECONDS
+        # The first of its requests, as the poller, which comes after submissions.
+        seconds = min(self._session.budget.delay(), _PAUSE_SECONDS)
+        if not seconds:
+            self._last = time.monotonic()
+        return seconds
 
     def _is_time(self) -> bool:
-        if not self._room.there_is():
-            return False
         budget = self._session.budget
         limit = budget.per_minute
         if not limit or budget.used() < _SHARE * limit:
@@ -143,9 +150,14 @@ class ResultFetching:
                 self._noted.discard(job_id)
         except Exception:
             logger.exception("a fault while the result of job %s was read", job_id)
-        self._waiting.popleft()
-        self._tries.pop(job_id, None)
+        finally:
+            self._session.budget.give_back()
+        self._leave()
         return True
+
+    def _leave(self) -> None:
+        """Nothing is to be done any more for the next job."""
+        self._tries.pop(self._waiting.popleft(), None)
 
     def _fetch(self, client: Any, job_id: str) -> None:
         from qtower.desk.result_downloads import acknowledge, result_pieces
@@ -157,10 +169,8 @@ class ResultFetching:
                 lambda: acknowledge(client, job_id),
             )
         if obtained.problem is not None:
-            self._room.missed(obtained.problem)
-            if job_id not in self._missed:  # once more, when there is room
-                self._missed.add(job_id)
-                self._waiting.append(job_id)
+            self._warn("Results not kept", f"{obtained.problem} Results are not kept any more.")
+            self.close()
 
 
 def _can_be_had(row: JobRow) -> bool:

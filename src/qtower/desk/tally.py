@@ -11,13 +11,14 @@ import struct
 import zlib
 
 _MINUTE = 60
+_SECONDS = _MINUTE + 1  # of which requests are known: a minute ago is in the middle of the first
 _BURST = 1 / 3
 _TURNS = 3  # requests of submissions before one of a poller: create, upload, notify
 _CLAIM_SECONDS = 3.0  # a place in line counts so much longer than its owner meant to wait
 _SET_BACK = 5.0  # s: a clock that was set back by less stands still until then
 
 _MAGIC = b"qtcalls1"
-_NUMBERS = struct.Struct(f"<8s6dII{_MINUTE}I")
+_NUMBERS = struct.Struct(f"<8s7dII{_SECONDS}I")
 _CHECKSUM = struct.Struct("<I")
 
 SIZE = _NUMBERS.size + _CHECKSUM.size
@@ -34,14 +35,14 @@ class Tally:
     now: float
     changed: bool
     _left: float
-    _counts: list[int]  # by second, modulo a minute
+    _lent: float  # to persons, who make up for it as fast as the bucket fills
+    _counts: list[int]  # by second, modulo `_SECONDS`
     _turns: int  # requests of submissions since a poller could go
     _wanted_until: float  # a submission waits
     _booked_since: float  # a poller waits, before submissions and other pollers,
     _booked_until: float  # and may be dead after that
     _held_until: float
-    _unwritten_paid: int
-    _unwritten_count: int
+    _unwritten: int  # requests
     _unwritten_limit: bool
 
     __slots__ = tuple(__annotations__)
@@ -49,7 +50,7 @@ class Tally:
     def __init__(self, per_minute: int | None, now: float) -> None:
         """A full bucket. With None there is no limit, and requests are counted all the same."""
         self.per_minute = per_minute
-        self._unwritten_count = self._unwritten_paid = 0
+        self._unwritten = 0
         self._unwritten_limit = False
         self._begin(now)
 
@@ -59,24 +60,31 @@ class Tally:
         if passed < -_SET_BACK:
             self._begin(now)
         elif passed > 0:
-            if self.per_minute:
-                self._left = min(self._burst(), self._left + passed * self._rate())
+            self._left = min(self._burst(), self._left + passed * self._rate())
+            self._lent = max(0.0, self._lent - passed * self._rate())
             last, second = int(self.now), int(now)
-            for each in range(max(last, second - _MINUTE) + 1, second + 1):
-                self._counts[each % _MINUTE] = 0
+            for each in range(max(last, second - _SECONDS) + 1, second + 1):
+                self._counts[each % _SECONDS] = 0
             self.now = now
+        if self._left < 0:
+            # What persons borrowed more than a minute ago keeps nobody else: with what is left now
+            # no minute has more than it may.
+            unused = self._burst() - sum(self._counts)
+            if unused > self._left:
+                self._left = unused
+                self.changed = True
 
     # -- what there is --------------------------------------------------------------------------
 
     @property
     def left(self) -> float:
-        """Requests that may be made without borrowing; less than 0: so many were borrowed."""
+        """Requests that may be made without borrowing; less than 0: others wait so long."""
         return self._left
 
     @property
     def used(self) -> int:
         """Requests in the last minute."""
-        return sum(self._counts)
+        return sum(self._counts) - self._counts[(int(self.now) - _MINUTE) % _SECONDS]
 
     @property
     def held(self) -> float:
@@ -85,11 +93,14 @@ class Tally:
 
     def until_person(self) -> float:
         """Seconds until a person may ask: at once, unless a minute's worth has been borrowed."""
-        return self._until(1.0 - (self.per_minute or 0))
+        if not self.per_minute or self._left >= 1:
+            return 0.0
+        return max(0.0, (self._lent + 1 - self.per_minute) / self._rate())
 
     def until_submission(self) -> float:
         """Seconds until a submission may ask: where a poller stands in line, that goes first."""
-        return max(self._until(2.0 if self._booked_until > self.now else 1.0), self.held)
+        tokens = 2.0 if self._booked_until > self.now else 1.0
+        return max(self._until(tokens), self.held)
 
     def until_poller(self, since: float, *, wanted: bool) -> float:
         """Seconds until a poller may ask that waits `since` then.
@@ -114,17 +125,26 @@ class Tally:
 
     # -- what happens ---------------------------------------------------------------------------
 
-    def pay(self) -> None:
-        """A request is going to be made: it is not left for others."""
-        self._left -= 1.0
-        self._unwritten_paid += 1
+    def spend(self, requests: int = 1) -> None:
+        """Requests are made; what is not left is borrowed."""
+        self._lent += requests - min(requests, max(0, int(self._left)))
+        self._left -= requests
+        self._counts[int(self.now) % _SECONDS] += requests
+        self._unwritten += requests
         self.changed = True
 
-    def count(self) -> None:
-        """A request is made."""
-        self._counts[int(self.now) % _MINUTE] += 1
-        self._unwritten_count += 1
-        self.changed = True
+    def give_back(self) -> None:
+        """A request was not made after all."""
+        for ago in range(_SECONDS):
+            second = (int(self.now) - ago) % _SECONDS
+            if self._counts[second]:
+                self._counts[second] -= 1
+                if self._left < 0:
+                    self._lent = max(0.0, self._lent - 1)
+                self._left = min(self._burst(), self._left + 1)
+                self._unwritten -= 1
+                self.changed = True
+                return
 
     def want(self) -> None:
         """A submission waits, or will ask again in a moment."""
@@ -144,8 +164,7 @@ class Tally:
     def allow(self, per_minute: int | None) -> None:
         """Sets the limit. The bucket is then full but for what the last minute had."""
         self.per_minute = per_minute
-        # After a minute at most there is something left: by then what was asked is forgotten.
-        self._left = max(self._burst() - self.used, 1.0 - _MINUTE * self._rate())
+        self._left, self._lent = self._burst() - self.used, min(self._lent, per_minute or 0)
         self._unwritten_limit = self.changed = True
 
     # -- as bytes -------------------------------------------------------------------------------
@@ -156,6 +175,7 @@ class Tally:
             _MAGIC,
             self.now,
             self._left,
+            self._lent,
             self._held_until,
             self._booked_since,
             self._booked_until,
@@ -168,7 +188,7 @@ class Tally:
 
     def written(self) -> None:
         """It was written down as it is."""
-        self._unwritten_count = self._unwritten_paid = 0
+        self._unwritten = 0
         self._unwritten_limit = self.changed = False
 
     @classmethod
@@ -180,7 +200,8 @@ class Tally:
         if _CHECKSUM.unpack(raw[_NUMBERS.size :]) != (zlib.crc32(numbers),):
             return None
         tally = cls.__new__(cls)
-        _, tally.now, tally._left, tally._held_until, *rest = _NUMBERS.unpack(numbers)
+        _, tally.now, tally._left, tally._lent, *rest = _NUMBERS.unpack(numbers)
+        tally._held_until, *rest = rest
         tally._booked_since, tally._booked_until, tally._wanted_until, *rest = rest
         tally.per_minute, tally._turns, *tally._counts = rest[0] or None, *rest[1:]
         tally.written()
@@ -194,10 +215,8 @@ class Tally:
             self.move_to(other.now)
         if other._unwritten_limit and other.per_minute != self.per_minute:
             self.allow(other.per_minute)
-        self._left -= other._unwritten_paid
-        self._unwritten_paid += other._unwritten_paid
-        self._counts[int(self.now) % _MINUTE] += other._unwritten_count
-        self._unwritten_count += other._unwritten_count
+        if other._unwritten > 0:
+            self.spend(other._unwritten)
         self._held_until = max(self._held_until, other._held_until)
         self.changed = True
 
@@ -205,10 +224,10 @@ class Tally:
 
     def _begin(self, now: float) -> None:
         self.now = now
-        self._left = self._burst()
+        self._left, self._lent = self._burst(), 0.0
         self._held_until = self._booked_since = self._booked_until = self._wanted_until = now
         self._turns = 0
-        self._counts = [0] * _MINUTE
+        self._counts = [0] * _SECONDS
         self.changed = True
 
     def _burst(self) -> float:
@@ -219,6 +238,4 @@ class Tally:
 
     def _until(self, tokens: float) -> float:
         """Seconds until so many requests are left."""
-        if not self.per_minute:
-            return 0.0
-        return max(0.0, (tokens - self._left) / self._rate())
+        return max(0.0, (tokens - self._left) / self._rate()) if self.per_minute else 0.0
