@@ -14,29 +14,27 @@ import json
 import logging
 import os
 import re
+import shutil
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from qtower import paths
 from qtower.config import Keeping
+from qtower.desk.result_file import COMING, CUT_OFF, DIGEST, ResultFile
 from qtower.errors import NetworkError, StorageError
 
 _log = logging.getLogger(__name__)
 
-_DIGEST = 64  # characters of a SHA-256 in hexadecimal
-_LEVEL = 1  # a tenth of the time of the default level, and counts are packed almost as tightly
 _DAY = 86_400.0
 _MEGABYTE = 1_000_000
-# What a process left that died while it read, or what came and was no whole document: the beginning
-# of one, for a person to look at.
-_COMING, _CUT_OFF = ".coming", ".cut-off"
+_LEAST_FREE = 16 * _MEGABYTE  # bytes of the disk, for a result whose length is not known
+_PROBE = 1 << 16  # bytes that are written to see whether any can be: there may be a quota
 _COMING_SECONDS = 3600.0  # nothing takes so long to come
 _SILENT_SECONDS = 60.0  # of a result that comes; who reads it has died since
 
@@ -113,7 +111,7 @@ class KeptResults:
             return None
         if file is None:
             return None
-        digest, packed = content[:_DIGEST], content[_DIGEST + 1 :]
+        digest, packed = content[:DIGEST], content[DIGEST + 1 :]
         try:
             raw = zlib.decompress(packed)
         except zlib.error:
@@ -134,7 +132,7 @@ class KeptResults:
         since = time.time() - _SILENT_SECONDS
         name = safe_name(job_id)
         with contextlib.suppress(OSError):
-            for file in self._folder.glob(f".{name}.*{_COMING}") if self._folder else ():
+            for file in self._folder.glob(f".{name}.*{COMING}") if self._folder else ():
                 if file.stat().st_mtime > since:
                     return True
         return False
@@ -142,6 +140,25 @@ class KeptResults:
     def names(self) -> set[str]:
         """The jobs whose results are kept, by their `safe_name`."""
         return {file.name for file, _ in self._files()}
+
+    def obstacle(self) -> str:
+        """Why no result can be kept at the moment, as a sentence; "" if one can."""
+        if self._folder is None:
+            return "There is no state directory to keep results in."
+        probe = self._folder / f".probe.{os.getpid()}{COMING}"
+        try:
+            paths.private_dir(self._folder)
+            if shutil.disk_usage(self._folder).free < _LEAST_FREE:
+                return f"The disk of {self._folder} is almost full."
+            probe.write_bytes(b"\0" * _PROBE)
+        except StorageError as error:
+            return str(error)
+        except OSError as error:
+            return f"Nothing can be written to {self._folder}: {error.strerror or error}."
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+        return ""
 
     def put_aside(self, job_id: str) -> None:
         """What is kept of a job is no result."""
@@ -160,9 +177,9 @@ class KeptResults:
         oldest = now - days * _DAY if days else 0.0
         removed: set[str] = set()
         for file, status in sorted(self._files(), key=lambda each: -each[1].st_mtime):
-            if file.name.endswith(_COMING):
+            if file.name.endswith(COMING):
                 if status.st_mtime < now - _COMING_SECONDS:
-                    file.replace(file.with_name(file.name.strip(".").partition(".")[0] + _CUT_OFF))
+                    file.replace(file.with_name(file.name.strip(".").partition(".")[0] + CUT_OFF))
                 continue
             room -= status.st_size
             if room < 0 or status.st_mtime < oldest:
@@ -188,7 +205,7 @@ class KeptResults:
         came: list[bytes] = []
         file = self._file(job_id)
         problem = StorageError("There is no state directory to keep results in.")
-        with contextlib.closing(_Writing(file)) as writing:
+        with contextlib.closing(ResultFile(file)) as writing:
             for piece in pieces:
                 came.append(piece)
                 writing.write(piece)
@@ -220,78 +237,6 @@ def _is_result(raw: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and "results" in document
-
-
-class _Writing:
-    """A result's file while it is written; its first fault ends that, and is raised to nobody."""
-
-    def __init__(self, file: Path | None) -> None:
-        self.fault: str | None = None
-        self._target = file
-        self._partial: Path | None = None
-        self._stream: IO[bytes] | None = None
-        self._digest = hashlib.sha256()
-        self._packer = zlib.compressobj(_LEVEL)
-        if file is not None:
-            self._guarded(lambda: self._open(file))
-
-    def write(self, piece: bytes) -> None:
-        self._digest.update(piece)
-        if self._stream is not None:
-            self._guarded(lambda: self._put(self._packer.compress(piece)))
-
-    def finish(self) -> None:
-        """All has come: it gets its checksum and its name, and is on disk at the return."""
-        if self._stream is not None:
-            self._guarded(self._finish)
-
-    def cut_off(self) -> None:
-        """What has come is not all: it is left beside, for a person to look at."""
-        if self._stream is not None:
-            self._guarded(self._leave)
-
-    def close(self) -> None:
-        if self._stream is not None:
-            with contextlib.suppress(OSError):
-                self._stream.close()
-        if self._partial is not None:
-            self._partial.unlink(missing_ok=True)
-
-    def _guarded(self, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except (OSError, StorageError) as error:
-            self.fault = getattr(error, "strerror", None) or str(error)
-            self.close()
-            self._stream = None
-
-    def _open(self, file: Path) -> None:
-        paths.private_dir(file.parent)
-        self._partial = file.with_name(f".{file.name}.{os.getpid()}{_COMING}")
-        self._partial.unlink(missing_ok=True)
-        descriptor = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._stream = os.fdopen(descriptor, "wb")
-        self._put(b"0" * _DIGEST + b"\n")  # no checksum yet: it is known in the end
-
-    def _put(self, content: bytes) -> None:
-        assert self._stream is not None
-        self._stream.write(content)
-
-    def _leave(self) -> None:
-        assert self._stream and self._partial and self._target
-        self._put(self._packer.flush())
-        self._stream.flush()
-        self._partial.replace(self._target.with_name(self._target.name + _CUT_OFF))
-
-    def _finish(self) -> None:
-        assert self._stream and self._partial and self._target
-        self._put(self._packer.flush())
-        self._stream.seek(0)
-        self._put(self._digest.hexdigest().encode())
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._partial.replace(self._target)
-        paths.sync_directory(self._target.parent)
 
 
 class _Turn:

@@ -15,6 +15,7 @@ from qtower.desk.budget import Urgency, asking_as
 from qtower.desk.faults import endpoint_errors
 from qtower.desk.kept_results import KeptResults
 from qtower.desk.registry import Changes
+from qtower.desk.result_room import ResultRoom
 from qtower.errors import JobStateError, NetworkError, NotFoundError, QtowerError
 from qtower.model import JobRow, Status
 from qtower.processes import step_back
@@ -43,14 +44,17 @@ class ResultFetching:
         kept: KeptResults,
         keeping: Keeping,
         warn: Callable[[str, str], object],
+        inform: Callable[[str, str], object],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`warn` is told, once, as a title and a sentence, when nothing can be kept any more."""
+        """`warn` and `inform` are told, as a title and a sentence, when nothing can be kept, and
+        when it can be again."""
         self._session = session
         self._kept = kept
         self._most = keeping.largest_result_mb * _MEGABYTE
-        self._warn = warn
+        self._room = ResultRoom(kept, warn, inform)
+        self._missed: set[str] = set()  # those that were read and could not be kept
         self._clock = clock
         self._since = clock() - _RECENT_SECONDS
         self._wake = threading.Condition()
@@ -127,6 +131,8 @@ class ResultFetching:
         return seconds
 
     def _is_time(self) -> bool:
+        if not self._room.there_is():
+            return False
         budget = self._session.budget
         limit = budget.per_minute
         if not limit or budget.used() < _SHARE * limit:
@@ -169,8 +175,10 @@ class ResultFetching:
                 lambda: acknowledge(client, job_id),
             )
         if obtained.problem is not None:
-            self._warn("Results not kept", f"{obtained.problem} Results are not kept any more.")
-            self.close()
+            self._room.missed(obtained.problem)
+            if job_id not in self._missed:  # once more, when there is room
+                self._missed.add(job_id)
+                self._waiting.append(job_id)
 
 
 def _can_be_had(row: JobRow) -> bool:
