@@ -8,6 +8,7 @@ QtowerError             a title, what happened, what to do next
 +- NotFoundError        no such job, experiment, backend or file
 +- SubmissionError      a file or a field of a submission is wrong; nothing was sent
 +- JobStateError        the job is not in a state that has what was asked for
+|  +- GoneError         it had it once: the endpoint has removed it
 +- ReadOnlyError        it would change something, and nothing is to be changed
 +- StorageError         the journal or a file could not be read or written
 +- AgentError           the agent died, or speaks another version of the protocol
@@ -75,6 +76,12 @@ class JobStateError(QtowerError):
     """The job is not in a state that has what was asked for."""
 
     title = "Job"
+
+
+class GoneError(JobStateError):
+    """The job once had what was asked for, and the endpoint has removed it."""
+
+    title = "Removed"
 
 
 class ReadOnlyError(QtowerError):

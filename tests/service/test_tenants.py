@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 import time
@@ -20,9 +21,11 @@ from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
 from qiskit.providers.ibmq.job.exceptions import IBMQJobApiError
 
 from qtower.config import Account
+from qtower.errors import GoneError
+from qtower.model import GetQobj, GetResult, JobRow, Status
 from qtower.service.tokens import TokenFile
 from tests.conftest import Endpoint, start_service, stop_service
-from tests.desk.accounts import bells, open_desk
+from tests.desk.accounts import Ear, bells, open_desk
 from tests.service.raw import Api, bell_qobj, long_qobj, until
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -390,6 +393,9 @@ def test_an_access_token_lasts_while_it_is_used(tmp_path: Path) -> None:
             assert idle.get("/Jobs/status/v/1").status_code == 401
 
 
+REMOVED = re.compile(
+    r"The qobj and result of this job were removed at 20\d\d-\d\d-\d\d \d\d:\d\d UTC\."
+)
 SHORT = """
 [users.ada]
 projects = ["lab/physics/main"]
@@ -404,11 +410,15 @@ check-seconds = 0.2
 """
 
 
+def row_of(ear: Ear, job_id: str) -> JobRow:
+    return next((row for row in ear.rows.values() if row.job_id == job_id), JobRow(key=""))
+
+
 def test_short_times_pass_without_a_person_noticing(tmp_path: Path) -> None:
     """Uploads expire, old payloads go, access tokens end: the client and the desk work on."""
     with running_lab(tmp_path / "lab", SHORT) as lab:
         provider = lab.factory("ada").default
-        with open_desk(lambda: lab.account("ada"), tmp_path / "state") as (_, ear):
+        with open_desk(lambda: lab.account("ada"), tmp_path / "state") as (desk, ear):
             api = lab.api("ada")
             never = api.create()["id"]
             assert api.upload(api.create(), b"x" * 300_000).status_code == 413
@@ -419,6 +429,11 @@ def test_short_times_pass_without_a_person_noticing(tmp_path: Path) -> None:
             until(lambda: "note" in provider._api_client.job_get(job.job_id())["summary_data"])
             with pytest.raises(IBMQJobApiError, match="were removed at"):
                 provider.backend.retrieve_job(job.job_id()).result()
+            ear.until(lambda: row_of(ear, job.job_id()).status is Status.DONE)
+            for request in (GetResult, GetQobj):
+                with pytest.raises(GoneError) as refusal:
+                    desk.answer(request(key=row_of(ear, job.job_id()).key))
+                assert REMOVED.fullmatch(refusal.value.what), refusal.value.what
             large = backend.run(bells()[0], shots=1000, memory=True)
             assert "2,000 are allowed. Error code: 5203." in large.error_message()
             # All are signed out by force: the desk signs in again by itself.

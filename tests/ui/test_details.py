@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qtower.errors import JobStateError, NetworkError
+from qtower.errors import GoneError, JobStateError, NetworkError
 from qtower.model import (
     Details,
     ErrorReport,
@@ -14,6 +14,7 @@ from qtower.model import (
     Field,
     GetDetails,
     GetError,
+    GetQobj,
     GetResult,
     Link,
     Request,
@@ -203,6 +204,23 @@ async def test_a_tab_is_read_when_it_is_first_seen_and_not_again(
         await pilot.press("3")
         await until(pilot, lambda: "No result" in screen_text(pilot))
         assert asked(answering, GetResult) == 1
+
+
+@pytest.mark.parametrize(("key", "request_type"), [("3", GetResult), ("5", GetQobj)])
+async def test_what_the_endpoint_has_removed_is_not_blamed_on_the_network(
+    tower: TowerApp, answering: TestLink, tell: Told, key: str, request_type: type[Request]
+) -> None:
+    def gone(request: Any) -> Any:
+        raise GoneError("The qobj and result were removed at 2026-11-25 19:51 UTC.")
+
+    answering.answers[request_type] = gone
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, rows(job(KEY)))
+        await tower.push_screen(DetailsScreen(KEY))
+        await pilot.press(key)
+        await until(pilot, lambda: "removed at 2026-11-25 19:51 UTC." in screen_text(pilot))
+        assert "Removed" in screen_text(pilot)
+        assert "Network" not in screen_text(pilot)
 
 
 async def test_what_failed_offline_is_read_again_when_the_line_is_back(

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from qtower.desk.scrubbing import scrub
-from qtower.errors import AccountError, JobStateError, NetworkError, NotFoundError, QtowerError
+from qtower.errors import (
+    AccountError,
+    GoneError,
+    JobStateError,
+    NetworkError,
+    NotFoundError,
+    QtowerError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +133,9 @@ def explain_status(response: Any, host: str) -> QtowerError:
         return AccessExpiredError(f"{host} does not accept the access token any more.")
     if code == 404:
         return NotFoundError(said or f"{host} does not know it.")
+    if code == 410:
+        what = f"{said.rstrip('.')}." if said else f"{host} does not keep it any more."
+        return GoneError(what, "What is known of the job besides stays.")
     if code == 429:
         return BusyError(f"{host} asks for fewer requests.", retry_after(response))
     if code >= 500:

@@ -17,7 +17,7 @@ from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 from qiskit.providers.jobstatus import JobStatus
 from requests import RequestException
 
-from qtower.errors import JobStateError, NetworkError, NotFoundError
+from qtower.errors import GoneError, JobStateError, NetworkError, NotFoundError
 
 from . import plain_json
 from .faults import explain
@@ -192,6 +192,8 @@ def _reading(status: JobStatus) -> Iterator[None]:
         if not isinstance(error, (RequestsApiError, RequestException)):
             raise NetworkError("The endpoint did not say where the result is.") from error
         known = explain(error)
+        if isinstance(known, GoneError):
+            raise known from error
         if isinstance(known, JobStateError | NotFoundError):
             raise NetworkError(f"The result could not be read: {known.what}") from error
         raise known from error

@@ -14,7 +14,7 @@ from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 from qiskit.providers.jobstatus import JobStatus
 
 from qtower.desk.faults import explain
-from qtower.errors import JobStateError, NetworkError, NotFoundError
+from qtower.errors import GoneError, JobStateError, NetworkError, NotFoundError
 from qtower.model import (
     Drawing,
     Field,
@@ -133,6 +133,8 @@ def _read(managed_job: ManagedJob) -> Any:
         known = explain(error)
         if isinstance(known, NotFoundError):
             raise _none_yet(managed_job) from error
+        if isinstance(known, GoneError):
+            raise known from error
         raise NetworkError(f"The qobj could not be read: {known.what}") from error
     if qobj is None:
         raise JobStateError("The endpoint keeps no qobj of this job.")

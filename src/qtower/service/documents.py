@@ -112,10 +112,10 @@ def _summary_data(job: StoredJob) -> dict[str, Any] | None:
             "summary": job.summary,
         }
     if job.payloads_removed is not None:
-        date = statuses.to_date(job.payloads_removed)
+        date = statuses.date_in_words(job.payloads_removed)
         document["note"] = f"Its qobj and result were removed at {date}, for their age"
     elif job.result_read is not None:
-        date = statuses.to_date(job.result_read)
+        date = statuses.date_in_words(job.result_read)
         document["note"] = f"Its result was given out, once, at {date}"
     return document or None
 

@@ -37,6 +37,11 @@ def to_date(microseconds: int) -> str:
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def date_in_words(microseconds: int) -> str:
+    """Returns microseconds since 1970 UTC as a sentence has them: `2020-02-13 15:19 UTC`."""
+    return f"{_EPOCH + microseconds * _MICROSECOND:%Y-%m-%d %H:%M} UTC"
+
+
 def from_date(text: str) -> int:
     """Returns an ISO 8601 date as microseconds since 1970 UTC; without an offset it is UTC.
 

@@ -23,7 +23,7 @@ from qtower.service.routes.exchange import (
     owned_job,
 )
 from qtower.service.signing import Grant
-from qtower.service.statuses import CREATING, to_date
+from qtower.service.statuses import CREATING, date_in_words
 
 _PIECE = 256 * 1024  # bytes of an upload that are in memory
 _AHEAD = 8  # pieces of a download that are read before it begins
@@ -155,7 +155,7 @@ def _forget_result(core: Core, job_id: str) -> None:
 
 def _refuse_removed(job: StoredJob) -> None:
     if job.payloads_removed is not None:
-        raise refusals.payloads_removed(to_date(job.payloads_removed))
+        raise refusals.payloads_removed(date_in_words(job.payloads_removed))
 
 
 def _expect_upload(core: Core, job_id: str) -> None:

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from qtower.errors import JobStateError, QtowerError
+from qtower.errors import GoneError, JobStateError, QtowerError
 from qtower.model import (
     Counts,
     ExperimentHead,
@@ -78,6 +78,8 @@ class ResultTab(ExperimentTab):
             return
         try:
             head = await ask(self, GetResult(key=self.key), ResultHead)
+        except GoneError:
+            raise
         except JobStateError as error:
             self.say("No result", error.what, error.next_step)
             return
