@@ -103,11 +103,12 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.counts.get(state, 0) for state in UNSENT)
 
 
-Write = tuple[str, Sequence[Sequence[object]]]
-
-
 class Intents:
-    """The intents of one account. Every method may be called from any thread."""
+    """The intents of one account. Every method may be called from any thread.
+
+    What is decided of a set that others know raises StorageError where they would not know of it,
+    because the journal cannot be written: `claim`, `leave`, `set_wish`.
+    """
 
     def __init__(
         self,
@@ -186,11 +187,7 @@ class Intents:
         self._move(set_id, index, PartState.FAILED, error=error)
 
     def leave(self, set_id: str) -> list[int]:
-        """A person gives up what was not sent; returns the indexes of these parts.
-
-        Raises:
-            StorageError: Others would not know of it, because the journal cannot be written.
-        """
+        """A person gives up what was not sent; returns the indexes of these parts."""
         query = f"SELECT part FROM intents WHERE set_id = ? AND state IN {_UNSENT}"
         indexes = [index for (index,) in self._read(query, set_id)]
         given_up = f"UPDATE intents SET state = 'left' WHERE set_id = ? AND state IN {_UNSENT}"
@@ -209,11 +206,7 @@ class Intents:
     # -- who sends --------------------------------------------------------------------------------
 
     def claim(self, set_id: str) -> bool:
-        """Makes this process the owner of a set that has no living one; False if it has.
-
-        Raises:
-            StorageError: Others would not know of it, because the journal cannot be written.
-        """
+        """Makes this process the owner of a set that has no living one; False if it has."""
         with self._claiming:
             if set_id in self._mine:
                 return False
@@ -247,11 +240,7 @@ class Intents:
         return _wish(found[0][0]) if found else Wish.STOP
 
     def set_wish(self, set_id: str, wish: Wish) -> None:
-        """A person wants something else of the set: its owner, wherever it runs, reads it.
-
-        Raises:
-            StorageError: It would not, because the journal cannot be written.
-        """
+        """A person wants something else of the set: its owner, wherever it runs, reads it."""
         query = "UPDATE submissions SET wish = ? WHERE set_id = ?"
         known_to = "" if set_id in self.mine() else set_id
         self._write([(query, [(wish.value, set_id)])], False, known_to)
