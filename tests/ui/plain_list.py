@@ -76,10 +76,53 @@ class PlainList:
         for head in self._sorted(heads, self._head_value, self._head_made):
             lines.append(head)
             if not head.key and not self.folded(head.set_id):
-                lines += self._members(head.set_id)
+                lines += self.members(head.set_id)
         return lines
 
-    def _members(self, set_id: str) -> list[Entry]:
+    def near(self, wanted: Entry, before: dict[str, JobRow]) -> int:
+        """The line of `wanted`, else of what stood beside it, as all jobs would be listed.
+
+        `before`: the rows as they were when it was seen last, for its place if it has gone.
+        """
+        lines = self.lines()
+        rows = self.set_rows(wanted.set_id)
+        if wanted.key not in self.rows and len(rows) == 1:
+            wanted = Entry(wanted.set_id, rows[0].key)  # all that is left of the set
+        head = Entry(wanted.set_id, "")
+        if wanted in lines:
+            return lines.index(wanted)
+        all_of_it = PlainList()
+        all_of_it.column, all_of_it.descending = self.column, self.descending
+        all_of_it.rows = dict(self.rows)
+        all_of_it.folds = {row.set_id: False for row in [*self.rows.values(), *before.values()]}
+        if wanted.key in before and (rows or not wanted.set_id):
+            all_of_it.rows.setdefault(wanted.key, before[wanted.key])
+        elif not rows:
+            all_of_it.rows |= {k: row for k, row in before.items() if row.set_id == wanted.set_id}
+        if head in lines:
+            was_lone = sum(row.set_id == wanted.set_id for row in before.values()) == 1
+            if self.folded(wanted.set_id) or (was_lone and wanted.key not in self.rows):
+                return lines.index(head)
+            order = all_of_it.members(wanted.set_id)
+        else:
+            if rows and wanted.key not in self.rows:
+                all_of_it.rows = dict(self.rows)  # where its set stands now
+            order = [entry for entry in all_of_it.lines() if all_of_it.is_head(entry)]
+            if wanted not in order:
+                wanted = head
+        listed = [entry for entry in order if entry in lines]
+        after = [entry for entry in order[order.index(wanted) :] if entry in lines]
+        if after:
+            return lines.index(after[0])
+        return lines.index(listed[-1]) if head in lines else len(lines) - 1
+
+    def is_head(self, entry: Entry) -> bool:
+        return not entry.key or not self.headed(entry.set_id)
+
+    def jobs_under(self, entry: Entry) -> list[JobRow]:
+        return [] if entry.key else self.set_rows(entry.set_id)
+
+    def members(self, set_id: str) -> list[Entry]:
         rows = sorted(self.jobs_on(Entry(set_id, "")), key=lambda row: row.index or 0)
         members = [Entry(set_id, row.key) for row in rows]
         if self.column == "age":

@@ -150,7 +150,7 @@ def test_a_filter_lists_jobs_that_hold_all_its_words(words: str, found: list[str
     board.filter_text = words
     listed = keys(board)
     assert listed == ([*found, "[s]", "s/0", "s/1"] if not words.strip() else found)
-    assert board.matching == sum(not key.startswith("[") for key in listed)
+    assert board.shown.matching == sum(not key.startswith("[") for key in listed)
     assert sum(board.counts.values()) == 4
 
 
@@ -160,7 +160,7 @@ def test_a_filter_finds_jobs_in_sets_that_nobody_folded() -> None:
     assert keys(board) == ["[large]", "large/49"]
     board.fold("large", True)
     assert keys(board) == ["[large]"]
-    assert board.matching == 1
+    assert board.shown.matching == 1
 
 
 def test_a_job_that_changes_enters_and_leaves_the_filter() -> None:
@@ -236,7 +236,7 @@ def play(board: Board, plain: PlainList, kind: str, what: Any) -> None:
 def check_lines(board: Board, plain: PlainList) -> None:
     lines = plain.lines()
     assert list(board.entries) == lines
-    assert board.matching == sum(plain.matches(row) for row in plain.rows.values())
+    assert board.shown.matching == sum(plain.matches(row) for row in plain.rows.values())
     for line, entry in enumerate(lines):
         assert board.position(entry) == line
         assert board.marked(entry).name.lower() == plain.marked(entry)
@@ -248,7 +248,7 @@ def check_counts(board: Board, plain: PlainList) -> None:
     assert board.counts == dict(Counter(row.status for row in plain.rows.values()))
     assert set(board.marks) == plain.marks
     hidden = [key for key in plain.marks if not plain.matches(plain.rows[key])]
-    assert board.busy or board.hidden_marks == len(hidden)
+    assert board.doing or board.hidden_marks == len(hidden)
     for set_id in "123":
         group = board.group(set_id)
         rows = plain.set_rows(set_id)
@@ -271,7 +271,7 @@ def test_after_any_news_the_board_is_what_a_plain_list_says(
         for kind, what in steps:
             play(board, plain, kind, what)
             check_counts(board, plain)
-            if not board.busy or kind == "work":
+            if not board.doing or kind == "work":
                 assert board.work(60)
                 check_lines(board, plain)
         assert board.work(60)

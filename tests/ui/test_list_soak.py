@@ -98,7 +98,10 @@ class Reader:
     def __init__(self, plain: PlainList) -> None:
         self.plain = plain
         self.cursor: Entry | None = None
+        self.home: Entry | None = None  # what was chosen: a neighbour stands in for it
         self.chosen = False
+        self.words: list[str] = []
+        self.rows: dict[str, JobRow] = {}  # when the cursor was put where it is
         self.line = self.top = 0
         self.last_marked: Entry | None = None
 
@@ -112,30 +115,39 @@ class Reader:
 
     def changed(self, kept: tuple[Entry, int] | None) -> None:
         """The list is another: the cursor stays on its job, and that where it stood."""
-        lines = self.plain.lines()
-        line: int | None = None
-        if not self.chosen:
-            line = 0
-        elif self.cursor in lines:
-            line = lines.index(self.cursor)
-        elif self.cursor and self.cursor.set_id and Entry(self.cursor.set_id, "") in lines:
-            line = lines.index(Entry(self.cursor.set_id, ""))
-        self.line = max(0, min(self.line, len(lines) - 1) if line is None else line)
-        self.cursor = lines[self.line] if lines else None
+        plain, lines, before = self.plain, self.plain.lines(), self.cursor
+        filtered, self.words = plain.words != self.words, plain.words
+        wanted = self.home if filtered and self._is_known(self.home) else self.cursor
+        self._stand(plain.near(wanted, self.rows) if self.chosen and wanted else 0)
+        if not self._is_known(self.home):
+            self.home = self.cursor if self.home else None
+        if filtered and kept and kept[0] == before and self.cursor:
+            kept = self.cursor, kept[1]
         if kept and kept[0] in lines and (self.chosen or self.top):
             place = lines.index(kept[0])
             if self.top or place >= HEIGHT:
                 self.top = max(0, place - kept[1])
         self.top = max(0, min(self.top, len(lines) - HEIGHT))
 
+    def _is_known(self, entry: Entry | None) -> bool:
+        rows = self.plain.rows
+        return entry is not None and (entry.key in rows or bool(self.plain.jobs_under(entry)))
+
+    def _stand(self, line: int) -> None:
+        lines = self.plain.lines()
+        self.line = max(0, min(line, len(lines) - 1))
+        self.cursor = lines[self.line] if lines else None
+        self.rows = dict(self.plain.rows)
+
+    def choose(self) -> None:
+        self.chosen, self.home = True, self.cursor
+
     def show(self) -> None:
         self.top = max(min(self.top, self.line), self.line - HEIGHT + 1)
 
     def go(self, line: int) -> None:
-        lines = self.plain.lines()
-        self.chosen = True
-        self.line = max(0, min(line, len(lines) - 1))
-        self.cursor = lines[self.line] if lines else None
+        self._stand(line)
+        self.choose()
         self.show()
 
     def press(self, key: str) -> None:
@@ -150,7 +162,8 @@ class Reader:
             self.mark(key)
 
     def fold(self, key: str) -> None:
-        self.chosen, kept, plain = True, self.anchor(), self.plain
+        self.choose()
+        kept, plain = self.anchor(), self.plain
         if key in ("minus", "plus"):
             plain.folds = {r.set_id: key == "minus" for r in plain.rows.values() if r.set_id}
             self.changed(kept)
@@ -172,7 +185,8 @@ class Reader:
             self.mark_lines(key)
 
     def mark_lines(self, key: str) -> None:
-        self.chosen, plain = True, self.plain
+        self.choose()
+        plain = self.plain
         if self.cursor is None:
             return
         if key == "space":

@@ -245,6 +245,25 @@ async def test_filter_keeps_with_enter_and_clears_with_escape(tower: TowerApp, t
         assert tower.screen.query_one(JobList).cursor == Entry("", "a")
 
 
+async def test_a_filter_far_down_a_long_list_shows_a_neighbour_and_leads_back(
+    tower: TowerApp, tell: Told
+) -> None:
+    told = [
+        job(f"k{n}", label="rare" if n % 50 == 0 else "job", created=NOW - n) for n in range(1000)
+    ]
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(told))
+        jobs = tower.screen.query_one(JobList)
+        await pilot.press("G", *["k"] * 300)
+        assert jobs.cursor == Entry("", "k699")
+        await pilot.press("slash", *"rare", "enter")
+        await until(pilot, lambda: "20 of 1000 jobs" in screen_text(pilot))
+        await until(pilot, lambda: jobs.cursor == Entry("", "k700"))
+        await pilot.press("escape")
+        await until(pilot, lambda: jobs.cursor == Entry("", "k699"))
+        await until(pilot, lambda: Entry("", "k699") in jobs.visible_entries)
+
+
 async def test_letters_in_the_filter_are_letters(tower: TowerApp, tell: Told) -> None:
     async with tower.run_test(size=(80, 24)) as pilot:
         await tell(pilot, connected(), rows(job("a")))

@@ -87,16 +87,25 @@ class SortedBlocks:
 
     def line_of(self, key: Key) -> int:
         """The first line of a key that is there, from 0."""
+        before = self._lines_below(key)
+        return self.height - before - self._tall.get(key, 1) if self._descending else before
+
+    def line_for(self, key: Key) -> int:
+        """The line where a key that is not there would stand; the height if behind all others."""
+        before = self._lines_below(key)
+        return self.height - before if self._descending else before
+
+    def _lines_below(self, key: Key) -> int:
+        """The lines of all keys that are less."""
         number = bisect_left(self._lasts, key)
+        if number == len(self._blocks):
+            return self.height
         block = self._blocks[number]
         place = bisect_left(block, key)
-        ends = self._sum_up()
-        before = ends[number] - self._heights[number]
+        before = self._sum_up()[number] - self._heights[number]
         if self._heights[number] == len(block):
-            before += place
-        elif place:
-            before += self._ends_within(number)[place - 1]
-        return ends[-1] - before - self._tall.get(key, 1) if self._descending else before
+            return before + place
+        return before + self._ends_within(number)[place - 1] if place else before
 
     def at(self, line: int) -> tuple[Key, int]:
         """The key that takes up a line, and which of its lines that is.

@@ -14,7 +14,8 @@ from time import perf_counter
 
 from qtower.model import JobRow, Status
 from qtower.ui.groups import Group
-from qtower.ui.listing import Entry, Lines, Listing
+from qtower.ui.lines import Lines
+from qtower.ui.listing import Entry, Listing
 from qtower.ui.marks import Marked, Marks
 from qtower.ui.sorting import ATTENTION, Sort
 from qtower.ui.words import search_text
@@ -33,6 +34,7 @@ class Board:
     """Every row that the agent has told of, and the lines that the list shows of them.
 
     Rows come in with `apply`. After another sort or filter is asked for, `work` brings it about.
+    `every` lists each job in the order that is there, `shown` those that match; only to be read.
     """
 
     def __init__(self) -> None:
@@ -45,8 +47,8 @@ class Board:
         self._filter_text = ""
         self._words: tuple[str, ...] = ()
         self._sort = Sort()
-        self._all = self._listing(self._sort, ())  # every job in the order that is shown
-        self._shown = self._all
+        self.every = self._listing(self._sort, ())
+        self.shown = self.every
         self._next: tuple[Listing, Listing] | None = None  # what becomes of both when it is made
         self._making: Iterator[None] = iter(())
 
@@ -63,7 +65,7 @@ class Board:
                 self.marks.unmark(key)
                 self._remove(self._rows[key])
                 touched.add(key)
-        for _ in self._all.settle():
+        for _ in self.every.settle():
             pass  # what is shown settles when it is read: this is what a filter hides
         return frozenset(touched)
 
@@ -115,9 +117,9 @@ class Board:
 
     def _listings(self) -> Iterable[Listing]:
         """All that are shown or being made: each of them once."""
-        if self._next is None and self._shown is self._all:
-            return (self._all,)
-        return {self._all, self._shown, *(self._next or ())}
+        if self._next is None and self.shown is self.every:
+            return (self.every,)
+        return {self.every, self.shown, *(self._next or ())}
 
     # -- what is known --
 
@@ -153,7 +155,7 @@ class Board:
 
     def folded(self, set_id: str) -> bool:
         """True if the jobs of the set are not listed. A filter unfolds what nobody folded."""
-        return self._folds(set_id, bool(self._shown.words))
+        return self._folds(set_id, bool(self.shown.words))
 
     def _folds(self, set_id: str, filtered: bool) -> bool:
         chosen = self._chosen_folds.get(set_id)
@@ -201,9 +203,12 @@ class Board:
             self._begin()
 
     @property
-    def busy(self) -> bool:
-        """True while the order or the filter that was asked for is still being made."""
-        return self._next is not None
+    def doing(self) -> str:
+        """What is still being made of what was asked for: "filtering", "sorting" or ""."""
+        if self._next is None:
+            return ""
+        filtered = self._words and self._words != self.shown.words
+        return "filtering" if filtered or self._sort == self.shown.sort else "sorting"
 
     def work(self, seconds: float) -> bool:
         """Goes on with what was asked for, so long at most; true once it is listed."""
@@ -217,7 +222,7 @@ class Board:
 
     def _begin(self) -> None:
         """Begins to make the lists of the order and the filter that were asked for."""
-        every = self._all
+        every = self.every
         keys: dict[Listing, Iterable[str]] = {}
         if every.sort != self._sort:
             every = self._listing(self._sort, ())
@@ -225,14 +230,14 @@ class Board:
         shown = every
         if self._words:
             shown = self._listing(self._sort, self._words)
-            keys[shown] = list(self._shown.matching_keys() if self._narrows() else self._rows)
+            keys[shown] = list(self.shown.matching_keys() if self._narrows() else self._rows)
         self._next = (every, shown)
         self._making = self._fill(keys)
         self._advance(AT_ONCE)
 
     def _narrows(self) -> bool:
         """True if what matches now did match what is listed: every old word is in a new one."""
-        return all(any(old in new for new in self._words) for old in self._shown.words)
+        return all(any(old in new for new in self._words) for old in self.shown.words)
 
     def _fill(self, keys: Mapping[Listing, Iterable[str]]) -> Iterator[None]:
         for listing, waiting in keys.items():
@@ -248,7 +253,7 @@ class Board:
         if sum(1 for _ in islice(self._making, steps)) == steps:
             return True
         if self._next is not None:
-            self._all, self._shown = self._next
+            self.every, self.shown = self._next
             self._next = None
         return False
 
@@ -261,11 +266,6 @@ class Board:
             text = self._texts[row.key] = search_text(row)
         return text
 
-    @property
-    def matching(self) -> int:
-        """How many jobs match the filter, folded ones included."""
-        return self._shown.matching
-
     # -- marks --
 
     def marked(self, entry: Entry) -> Marked:
@@ -276,25 +276,25 @@ class Board:
 
     def jobs_on(self, entry: Entry) -> list[JobRow]:
         """The job of a line; of a set those jobs that match the filter."""
-        keys = self._shown.keys_under(entry.set_id) if entry.is_set else [entry.key]
+        keys = self.shown.keys_under(entry.set_id) if entry.is_set else [entry.key]
         return [self._rows[key] for key in keys]
 
     def listed_jobs(self) -> list[JobRow]:
         """All jobs that match the filter, folded ones included, in no order."""
-        return [self._rows[key] for key in self._shown.matching_keys()]
+        return [self._rows[key] for key in self.shown.matching_keys()]
 
     @property
     def hidden_marks(self) -> int:
         """How many marked jobs the filter hides."""
-        return self._shown.hidden(self.marks)
+        return self.shown.hidden(self.marks)
 
     # -- the lines --
 
     @property
     def entries(self) -> Lines:
         """The lines of the list: jobs and sets by the sort, jobs of a set by it or by index."""
-        return Lines(self._shown)
+        return Lines(self.shown)
 
     def position(self, entry: Entry) -> int | None:
         """The line that shows `entry`, from 0, or None if none does."""
-        return self._shown.position(entry)
+        return self.shown.position(entry)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from itertools import chain
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 from qtower.model import JobRow
 from qtower.ui.blocks import SortedBlocks
@@ -29,6 +29,13 @@ class Entry(NamedTuple):
     def is_set(self) -> bool:
         """True for the row of a set."""
         return not self.key
+
+
+class Place(NamedTuple):
+    """Where a line stands in an order, or would stand: its keys of `SortedBlocks`."""
+
+    head: tuple[Any, ...]  # of the job, or of the row of its set
+    member: tuple[Any, ...] | None  # among the jobs of its set; None for a line that has no set
 
 
 class Section:
@@ -211,6 +218,11 @@ class Listing:
         section = self._sections.get(set_id)
         return list(section.placed) if section is not None else []
 
+    def count_under(self, set_id: str) -> int:
+        """How many `keys_under` would give."""
+        section = self._sections.get(set_id)
+        return len(section.placed) if section is not None else 0
+
     def __len__(self) -> int:
         self._settled()
         return self._heads.height
@@ -244,23 +256,30 @@ class Listing:
             return None
         return self._heads.line_of(section.head) + 1 + section.jobs.line_of(place)
 
+    def place_of(self, entry: Entry) -> Place | None:
+        """Where `entry` stands in this order, folded or not; of a job that is not here, its set."""
+        self._settled()
+        lone = self._placed.get(entry.key)
+        if lone is not None:
+            return Place(lone, None)
+        section = self._sections.get(entry.set_id)
+        if section is None or section.head is None:
+            return None
+        return Place(section.head, section.placed.get(entry.key))
 
-class Lines(Sequence[Entry]):
-    """The lines of the list, each found when it is asked for."""
+    def line_near(self, entry: Entry, place: Place) -> int:
+        """The line of `entry`; if there is none, of its nearest neighbour by `place` in this order.
 
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
-
-    def __len__(self) -> int:
-        return len(self._listing)
-
-    @overload
-    def __getitem__(self, line: int) -> Entry: ...
-
-    @overload
-    def __getitem__(self, line: slice) -> list[Entry]: ...
-
-    def __getitem__(self, line: int | slice) -> Entry | list[Entry]:
-        if isinstance(line, slice):
-            return [self._listing.at(each) for each in range(*line.indices(len(self)))]
-        return self._listing.at(line + len(self) if line < 0 else line)
+        That is the row of its set if it is folded, else what follows in its set or else precedes;
+        without its set, what follows the place, or the last line.
+        """
+        line = self.position(entry)
+        if line is not None:
+            return line
+        section = self._sections.get(entry.set_id)
+        if section is None or section.head is None:
+            return max(0, min(self._heads.line_for(place.head), self._heads.height - 1))
+        line = self._heads.line_of(section.head)
+        if section.folded or place.member is None:
+            return line
+        return line + 1 + min(section.jobs.line_for(place.member), len(section.placed) - 1)

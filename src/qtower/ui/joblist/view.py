@@ -96,7 +96,12 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def choose(self) -> Entry | None:
         """What is under the cursor, which from now on stays there: a person acts on it."""
-        self._selection.chosen = True
+        self._selection.choose()
+        return self._selection.entry
+
+    def stay(self) -> Entry | None:
+        """What is under the cursor, which from now on stays there until the person moves it."""
+        self._selection.stay()
         return self._selection.entry
 
     @property
@@ -117,8 +122,11 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
     def board_changed(self) -> None:
         """The board's rows, folds or filter changed: keep the cursor on its job and repaint."""
         height = max(1, self.size.height)
-        self._selection.follow(self._board)
+        before = self._selection.entry
+        filtered = self._selection.follow(self._board)
         kept = self._anchor if self._selection.chosen or self._top else None
+        if filtered and kept and kept.entry == before and self._selection.entry:
+            kept = Anchor(self._selection.entry, kept.y)
         self._take_size()
         top = top_with(self._board, kept, self._top, height)
         self._scroll(min(top, max(0, len(self._board.entries) - height)))

@@ -144,7 +144,7 @@ class MonitorScreen(Acting, Screen[None]):
     @on(AgentChanged)
     def _standing_changed(self) -> None:
         board, standing = self._board, self.app.standing
-        matching, filtering = board.matching, bool(board.filter_text) and board.busy
+        matching, filtering = board.shown.matching, board.doing == "filtering"
         self._header.tell(
             standing, board.counts, matching if board.filter_text else None, filtering
         )
@@ -178,7 +178,7 @@ class MonitorScreen(Acting, Screen[None]):
 
     def why_not(self, action: actions.Action) -> str:
         """Whether it applies to what is under the cursor, which from now on stays there."""
-        entry = self._jobs.choose()
+        entry = self._jobs.stay()
         on_marks = action.id == "cancel" and self._board.marks
         if action.scope is not actions.Scope.JOBS or on_marks:
             return ""
