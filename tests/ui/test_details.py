@@ -148,6 +148,27 @@ async def test_title_and_summary(tower: TowerApp, answering: TestLink, tell: Tol
         assert "[/x]" in text
 
 
+@pytest.mark.parametrize(
+    ("fields", "title"),
+    [
+        ({"name": "night run", "label": "Bell"}, "Bell  (night run)"),
+        ({"name": "Bell", "label": "Bell"}, "Bell"),
+        ({"name": "night run", "label": ""}, "night run"),
+        ({"name": "", "label": "Bell"}, "Bell"),
+        ({"set_id": "s", "set_name": "sweep", "index": 3, "label": "Bell"}, "sweep #3  Bell"),
+    ],
+)
+async def test_a_row_is_recognised_in_the_title_of_its_details(
+    tower: TowerApp, answering: TestLink, tell: Told, fields: dict[str, Any], title: str
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, rows(job(KEY, **fields)))
+        assert (fields["label"] or fields["name"]) in screen_text(pilot)
+        await tower.push_screen(DetailsScreen(KEY))
+        await until(pilot, lambda: "ibmq_qasm_simulator" in screen_text(pilot))
+        assert screen_text(pilot).splitlines()[0].partition("  DONE")[0].strip() == title
+
+
 async def test_keys_1_to_5_go_to_the_tabs_and_escape_goes_back(
     tower: TowerApp, answering: TestLink, tell: Told
 ) -> None:

@@ -27,6 +27,7 @@ from qtower.ui.screens.details.tab import DetailsTab
 from qtower.ui.screens.details.timeline import TimelineTab
 from qtower.ui.widgets.asking import row_of
 from qtower.ui.widgets.hints import Hints
+from qtower.ui.words import job_name
 
 TABS: dict[str, type[DetailsTab]] = {
     "summary": SummaryTab,
@@ -42,9 +43,13 @@ _WIDTHS = [(0, "-narrow"), (100, "-wide")]
 
 
 def job_title(row: JobRow) -> str:
-    """What the job is called: of a set its name, the place in it, and what that job holds."""
+    """What the job is called: of a set its name, the place in it, and what that job holds.
+
+    Of a job of its own what the list calls it, and its own name if that is another.
+    """
     if row.index is None:
-        return row.name or row.label or row.job_id or row.key
+        shown = job_name(row)
+        return f"{shown}  ({row.name})" if row.name and row.name != shown else shown
     return f"{row.set_name or row.set_id} #{row.index}  {row.label}".rstrip()
 
 
