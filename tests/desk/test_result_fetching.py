@@ -104,9 +104,17 @@ def test_a_result_that_was_not_read_in_time_is_made_up_for(
         ear.until(lambda: ear.rows[key].saved)
 
 
+@pytest.fixture(scope="module")
+def unshared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """A service whose jobs are this module's: every result of it is read, and meets a fault."""
+    endpoint = start_service(tmp_path_factory.mktemp("unshared"), "--workers", "1")
+    yield endpoint
+    stop_service(endpoint)
+
+
 @pytest.mark.parametrize("fault", [kinds.truncated, kinds.html_page, kinds.broken_off])
 def test_a_result_that_comes_cut_off_is_read_again_and_only_then_acknowledged(
-    service: Endpoint, tmp_path: Path, fault: Fault
+    unshared: Endpoint, tmp_path: Path, fault: Fault
 ) -> None:
     seen: dict[str, list[str]] = defaultdict(list)  # by job
     others: set[str] = set()  # whose results come first, each failure of one after a pause
@@ -123,10 +131,10 @@ def test_a_result_that_comes_cut_off_is_read_again_and_only_then_acknowledged(
                 return
         pass_on(exchange)
 
-    proxy = Proxy(service.url, meet)
-    backend = provider_of(service).get_backend("ibmq_qasm_simulator")
+    proxy = Proxy(unshared.url, meet)
+    backend = provider_of(unshared).get_backend("ibmq_qasm_simulator")
     others |= {job.job_id() for job in backend.jobs(limit=1000)}
-    account = replace(account_of(service), url=proxy.url)
+    account = replace(account_of(unshared), url=proxy.url)
     with contextlib.closing(proxy), open_desk(lambda: account, tmp_path, Keeping()) as (desk, ear):
         desk.wait_ready(60)
         key = backend.run(bells(2), shots=300).job_id()
