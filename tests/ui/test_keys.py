@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 from textual.pilot import Pilot
@@ -182,6 +183,41 @@ async def test_help_of_a_tab_is_that_of_what_is_on_screen(tower: TowerApp, tell:
         await pilot.press("q", "5", "question_mark")
         await until(pilot, lambda: "v Go from the drawing" in "".join(help_lines(pilot)))
         assert BY_ID["result.memory"].tooltip not in screen_text(pilot)
+
+
+# -- leaving -----------------------------------------------------------------------------------
+
+
+@each_screen
+async def test_a_key_that_is_pressed_twice_leaves_a_screen_once(
+    name: str, tower: TowerApp, tell: Told
+) -> None:
+    """The second one waits in line while the screen goes; found by `make soak`."""
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, tell, name)
+        screen, depth = tower.screen, len(tower.screen_stack)
+        if depth > 1:
+            screen.dismiss(None)
+            screen.dismiss(None)
+            await until(pilot, lambda: tower.screen is not screen)
+            assert len(tower.screen_stack) == depth - 1
+        for _ in range(3):
+            tower.post_message(events.Key("escape", None))
+        await pilot.pause()
+        assert tower.crash is None and tower.is_running
+
+
+async def test_a_screen_that_ends_takes_what_lies_over_it_along(
+    tower: TowerApp, tell: Told
+) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, tell, "submit")
+        form = tower.screen
+        await pilot.press("f1")
+        await until(pilot, lambda: shows(pilot) is HelpScreen)
+        form.dismiss(None)
+        await until(pilot, lambda: shows(pilot) is MonitorScreen)
+        assert tower.screen_stack == [tower.screen]
 
 
 # -- the palette -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.await_complete import AwaitComplete
 from textual.dom import DOMNode
 
 from qtower.ui.actions import BY_ID, LACKING, Action, Needs, Scope, call_of, is_offered
@@ -64,6 +65,18 @@ class Acting(Base):
             return True
         called = BY_ID[str(parameters[0])]
         return called.scope in self.scopes and is_offered(called, self.app.read_only)
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Ends this screen, once, and with it what a person has opened over it meanwhile.
+
+        Textual ends whichever screen is on top: a second Esc that waits in line while a screen
+        goes would end the one below, or the app.
+        """
+        if self not in self.app.screen_stack:
+            return AwaitComplete()
+        while self.app.screen is not self:
+            self.app.screen.dismiss()
+        return super().dismiss(result)
 
     async def action_act(self, name: str) -> None:
         """Does the action `name` of the table, or says why not."""
