@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from qtower.agent.link import SILENT
 from qtower.model import Link, Status
-from qtower.ui.header import Standing, connection_words, header_lines
+from qtower.ui.header import Standing, connection_words, count_sentence, header_lines
 from qtower.ui.situation import situation, too_small
 from tests.ui.conftest import NOW, connected
 
@@ -101,6 +101,22 @@ def test_the_header_names_account_endpoint_and_counts() -> None:
     remote = standing(local_service=False)
     assert "http://127.0.0.1:8000/api" in str(header_lines(remote, {}, None, NOW, 80, 2))
     assert "4 of 5 jobs" in str(header_lines(remote, {Status.DONE: 5}, 4, NOW, 80, 1))
+
+
+@pytest.mark.parametrize(
+    ("matching", "doing", "words"),
+    [
+        (None, "", "5 jobs: 5 done"),
+        (4, "", "4 of 5 jobs: 5 done"),
+        (4, "filtering", "filtering 5 jobs: 5 done"),
+        (None, "sorting", "sorting 5 jobs: 5 done"),
+        (4, "sorting", "sorting 4 of 5 jobs: 5 done"),
+    ],
+)
+def test_the_header_says_what_is_done_with_the_jobs(
+    matching: int | None, doing: str, words: str
+) -> None:
+    assert count_sentence({Status.DONE: 5}, matching, doing) == words
 
 
 @pytest.mark.parametrize(

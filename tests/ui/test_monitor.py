@@ -274,6 +274,32 @@ async def test_letters_in_the_filter_are_letters(tower: TowerApp, tell: Told) ->
         await until(pilot, lambda: "name of a" in screen_text(pilot))
 
 
+async def test_while_another_order_is_made_the_header_says_so_and_the_titles_tell_the_old_one(
+    tower: TowerApp, tell: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = AT_ONCE + 1
+    told = [job(f"k{n:03}", created=NOW - n) for n in range(count)]
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, connected(), rows(told))
+        may_go_on, work = False, tower.board.work
+        monkeypatch.setattr(tower.board, "work", lambda seconds: may_go_on and work(seconds))
+        for filtered in ("", f"{count} of "):
+            titles, first = screen_text(pilot).splitlines()[2:4]
+            await pilot.press("S")
+            await until(pilot, partial(_stands, pilot, f" sorting {filtered}{count} jobs: "))
+            # News come meanwhile, and still the rows are in the order that the titles tell.
+            await tell(pilot, rows(job("k300", Status.ERROR, created=NOW - 300)))
+            assert screen_text(pilot).splitlines()[2:4] == [titles, first]
+            may_go_on = True
+            await until(pilot, lambda: "sorting" not in screen_text(pilot))
+            turned = titles.translate(str.maketrans("▲▼", "▼▲"))
+            await until(pilot, partial(_stands, pilot, turned))
+            assert screen_text(pilot).splitlines()[3] != first
+            await pilot.press("slash", *"of", "enter")
+            await until(pilot, lambda: f"{count} of {count} jobs" in screen_text(pilot))
+            may_go_on = False
+
+
 async def test_while_a_filter_is_looked_for_nobody_says_how_many_match(
     tower: TowerApp, tell: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,16 +120,17 @@ def endpoint_words(connection: Connection | None) -> str:
     return "local service" if connection.local_service else connection.endpoint
 
 
-def count_sentence(
-    counts: Mapping[Status, int], matching: int | None, filtering: bool = False
-) -> str:
-    """The jobs by status; with a filter also how many match, once all were looked at."""
+def count_sentence(counts: Mapping[Status, int], matching: int | None, doing: str = "") -> str:
+    """The jobs by status; with a filter also how many match, once all were looked at.
+
+    `doing`: what is done with them at the moment, "filtering" or "sorting".
+    """
     total = sum(counts.values())
     if not total:
         return "no jobs"
     shown = f"{matching} of " if matching is not None else ""
-    if filtering:
-        shown = "filtering "
+    if doing:
+        shown = "filtering " if doing == "filtering" else f"{doing} {shown}"
     return f"{shown}{words.jobs(total)}: {words.count_words(counts)}"
 
 
@@ -141,7 +142,7 @@ def header_lines(
     width: int,
     height: int,
     sending: str = "",
-    filtering: bool = False,
+    doing: str = "",
 ) -> list[list[Part]]:
     """The header as `height` (1 or 2) lines of parts, each at most `width` cells long."""
     state = connection_words(standing, now)
@@ -149,7 +150,7 @@ def header_lines(
     title = [Part(" qtower", "name"), Part(standing.account, "plain")]
     title += warnings(standing, now)
     known = [*([calls] if calls else []), state]
-    jobs = Part(count_sentence(counts, matching, filtering), "plain")
+    jobs = Part(count_sentence(counts, matching, doing), "plain")
     unsent = [Part(sending, "busy")] if sending else []
     if height == 1:
         return [_cut([*title, *known, *unsent, jobs], width)]
@@ -192,7 +193,7 @@ class Header(Widget):
         self._standing = Standing("")
         self._counts: Mapping[Status, int] = {}
         self._matching: int | None = None
-        self._filtering = False
+        self._doing = ""
         self._sending = ""
         self._drawn: list[list[Part]] = []
 
@@ -201,11 +202,11 @@ class Header(Widget):
         standing: Standing,
         counts: Mapping[Status, int],
         matching: int | None,
-        filtering: bool = False,
+        doing: str = "",
     ) -> None:
-        """Takes what to show; `matching` is None without a filter, and old while `filtering`."""
+        """Takes what to show; `matching` is None without a filter, and old while "filtering"."""
         self._standing, self._counts, self._matching = standing, counts, matching
-        self._filtering = filtering
+        self._doing = doing
         self.refresh_words()
 
     def tell_sending(self, words: str) -> None:
@@ -234,7 +235,7 @@ class Header(Widget):
             self.size.width,
             min(2, self.size.height),
             self._sending,
-            self._filtering,
+            self._doing,
         )
 
     def render_line(self, y: int) -> Strip:

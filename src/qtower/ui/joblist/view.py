@@ -58,6 +58,9 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
     class LaidOut(Message):
         """The columns stand elsewhere, or another is sorted by."""
 
+    class Pursuing(Message):
+        """The board was asked for another order or filter."""
+
     class Pursued(Message):
         """The order or the filter that the board was asked for is there."""
 
@@ -86,6 +89,7 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Line] = {}  # by line of the screen
         self._waits = False
         self._moved = 0.0  # when the cursor was moved last
+        self._told_sort = board.sort
 
     # -- what others read and tell --
 
@@ -111,8 +115,8 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def sort(self) -> Sort:
-        """The order that was asked for."""
-        return self._board.sort
+        """The order of the lines: one that was asked for counts once it is there."""
+        return self._board.shown.sort
 
     @property
     def visible_entries(self) -> list[Entry]:
@@ -132,11 +136,14 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         self._scroll(min(top, max(0, len(self._board.entries) - height)))
         self._keep_anchor()
         self.repaint()
+        if self.sort != self._told_sort:
+            self._told_sort = self.sort
+            self.post_message(self.LaidOut())
         self.post_message(self.Looked())
 
     def pursue(self) -> None:
         """Goes on with the order or filter that the board was asked for, between keys."""
-        self.post_message(self.LaidOut())
+        self.post_message(self.Pursuing())
         self.run_worker(self._pursue(), group="pursue", exclusive=True)
 
     async def _pursue(self) -> None:

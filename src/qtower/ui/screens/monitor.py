@@ -142,14 +142,14 @@ class MonitorScreen(Acting, Screen[None]):
 
     @on(ConnectionChanged)
     @on(AgentChanged)
+    @on(JobList.Pursuing)
     def _standing_changed(self) -> None:
         board, standing = self._board, self.app.standing
-        matching, filtering = board.shown.matching, board.doing == "filtering"
-        self._header.tell(
-            standing, board.counts, matching if board.filter_text else None, filtering
-        )
+        matching, doing = board.shown.matching, board.doing
+        self._header.tell(standing, board.counts, matching if board.filter_text else None, doing)
         # That nothing matches is not known before everything was looked at.
-        text = situation(standing, len(board.rows), matching or filtering, board.filter_text)
+        unknown = doing == "filtering"
+        text = situation(standing, len(board.rows), matching or unknown, board.filter_text)
         # An update lays out the screen anew, which sends the scrollbar again: a line a second.
         if text != self._situation:
             self._situation = text
@@ -291,7 +291,6 @@ class MonitorScreen(Acting, Screen[None]):
     def _follow_filter(self) -> None:
         self._board.filter_text = self.query_one("#filter", Input).value
         self._jobs.pursue()
-        self._standing_changed()
 
     @on(Input.Submitted, "#filter")
     def _leave_filter(self) -> None:
