@@ -23,7 +23,7 @@ import pytest
 
 from qtower import paths
 from qtower.errors import ServiceError
-from qtower.service import local
+from qtower.service import asking, local
 from qtower.service.report import read_report
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -217,6 +217,42 @@ def test_one_that_never_listens_is_given_up(monkeypatch: pytest.MonkeyPatch, hom
         local.ensure_running(timeout=0.5)
     # It can be ended all the same.
     assert local.stop() is True
+
+
+def test_one_that_does_not_answer_is_named_to_all_who_wait_and_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "ASK_SECONDS", 0.2)
+    service = local.ensure_running()
+    os.kill(service.pid, signal.SIGSTOP)
+    said: list[str] = []
+
+    def ask(timeout: float) -> None:
+        with pytest.raises(ServiceError) as refused:
+            local.ensure_running(timeout)
+        said.append(refused.value.what)
+
+    waiting = [threading.Thread(target=ask, args=(timeout,)) for timeout in (1.0, 1.0)]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    assert said == [f"The local service (process {service.pid}) does not answer."] * 2
+
+    asked, speaks = [], asking.speaks
+
+    def noted(url: str) -> bool:
+        asked.append(url)
+        return speaks(url)
+
+    monkeypatch.setattr(asking, "speaks", noted)
+    patient = threading.Thread(target=ask, args=(PATIENCE,))
+    patient.start()
+    until(lambda: len(asked) > 1, "it has looked whether there is one, and waits for it")
+    assert local.stop(timeout=1) is True
+    patient.join()
+    assert said[2:] == ["The local service ended."]
+    assert not lives(service.pid)
 
 
 def test_it_is_found_again_when_its_session_has_ended() -> None:

@@ -70,7 +70,10 @@ def ensure_running(timeout: float = 30) -> LocalService:
         started = note is None
         if note is None:
             note = _start()
-        return _await_ready(note, started, deadline)
+        if not note.url:
+            return _await_ready(note, started, deadline)
+    # It has begun to listen. Whoever wants to end it, or waits for it too, needs the lock.
+    return _await_ready(note, started, deadline)
 
 
 def status() -> LocalService | None:
@@ -244,6 +247,8 @@ def _await_ready(note: Note, started: bool, deadline: float) -> LocalService:
     """Waits until the service listens and answers as ours, and completes the note."""
     while time.monotonic() < deadline:
         if _live_note() is None:
+            if note.url:  # the lock is not ours: the next note may be another's
+                raise ServiceError("The local service ended.", f"Look into {log_file()}.")
             _note_file().unlink(missing_ok=True)
             raise ServiceError(
                 "The local service ended while it was starting.", f"Look into {log_file()}."
