@@ -56,7 +56,7 @@ def quiet_provider() -> Iterator[None]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A desk that does after a tenth of the time what it says that it does after a second.
+    """A desk that does after a tenth of the time what it does else after a second.
 
     For tests that go through many of its rounds and failures. Its times are those of test_cadence.
     """

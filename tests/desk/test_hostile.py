@@ -157,7 +157,8 @@ def test_no_list_at_all_is_not_an_empty_one(body: Any, tmp_path: Path) -> None:
 def test_an_endpoint_that_wants_to_be_left_alone(reply: Reply, words: str, tmp_path: Path) -> None:
     with hostile(always(reply)) as server, open_desk(lambda: server.account, tmp_path) as (_, ear):
         ear.until(lambda: ear.links and ear.link is Link.OFFLINE)
-        assert words in ear.links[-1].detail
+        offline = [each for each in ear.links if each.link is Link.OFFLINE]
+        assert words in offline[0].detail
 
 
 @pytest.mark.usefixtures("hasty")
@@ -233,10 +234,10 @@ def live(modes: list[Mode]) -> Mode:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply(status=429, headers={"Retry-After": "1"}), "fewer requests. Trying again in 1 s"),
-        (Reply(status=429), "fewer requests. Trying again in 4 s"),
-        (Reply(status=503, headers={"Retry-After": "2"}), "status 503. Trying again in 2 s"),
-        (Reply(status=500), "status 500. Trying again in 1 s"),
+        (Reply(status=429, headers={"Retry-After": "1"}), "fewer requests. Trying again in"),
+        (Reply(status=429), "fewer requests. Trying again in"),
+        (Reply(status=503, headers={"Retry-After": "2"}), "status 503. Trying again in"),
+        (Reply(status=500), "status 500. Trying again in"),
     ],
 )
 def test_an_endpoint_that_was_live_slows_us_down_and_we_recover(
@@ -249,8 +250,8 @@ def test_an_endpoint_that_was_live_slows_us_down_and_we_recover(
     ):
         desk.wait_ready(20)
         modes.pop(0)
-        ear.until(lambda: words in ear.links[-1].slowed)
-        slowed = ear.links[-1]
+        ear.until(lambda: any(words in each.slowed for each in ear.links))
+        slowed = next(each for each in ear.links if words in each.slowed)
         assert (slowed.link, slowed.detail) == (Link.LIVE, "")
         modes.pop(0)
         ear.until(lambda: not ear.links[-1].slowed and len(ear.rows) == 2)

@@ -20,7 +20,7 @@ from qtower.desk.intake import Intake, Watch
 from qtower.desk.pages import JobPages
 from qtower.desk.registry import Registry
 from qtower.desk.scrubbing import scrub
-from qtower.desk.setbacks import Setbacks
+from qtower.desk.setbacks import Setback, Setbacks, trying_again
 from qtower.desk.sweep import Sweep
 from qtower.errors import NetworkError, QtowerError
 from qtower.model import Link
@@ -62,6 +62,7 @@ class Poller:
         self._schedule = Schedule(LOCAL, self._intake.usual)
         self._following = Following(session, registry, watch, self.nudge, clock=clock)
         self._rounds, self._readings = Setbacks(), Setbacks()
+        self._setback: Setback | None = None  # of the last round
         self._pages: JobPages | None = None
         self._caught_up = False
         self._live = False
@@ -122,6 +123,7 @@ class Poller:
                 with self._wake:
                     asked, told = self._asked, self._told
                     self._hurry = self._told = False
+                self._tell_setback(0.0)
                 pause = self._round(refreshing=asked > self._done, told=told, may_renew=True)
                 with self._wake:
                     self._done, self._first = asked, False
@@ -141,6 +143,7 @@ class Poller:
             if now >= end:
                 return
             pause = min(end - now, _TICK)
+            self._tell_setback(end - now)
             if self._live:
                 self._following.tend(self._intake.active())
                 pause = min(pause, self._read_history(now))
@@ -158,21 +161,36 @@ class Poller:
             urgency = Urgency.PERSON if self._is_awaited() else Urgency.POLLER
             seconds = budget.delay(urgency)
             if not seconds:
+                if told:
+                    self._tell_setback(0.0)
                 return
-            if self._live and not told and urgency is Urgency.POLLER:
-                told = self._tell_if_held(budget.held())
+            if urgency is Urgency.POLLER:
+                told = self._tell_if_held(budget.held(), told)
             self._watch.counted()
             with self._wake:
                 if urgency is Urgency.PERSON or not self._is_awaited():
                     self._wake.wait(min(seconds, _TICK))
 
-    def _tell_if_held(self, seconds: float) -> bool:
-        """Tells that another request than the poller's was told to wait, if that is for long."""
-        if seconds < _TOLD_SECONDS:
+    def _tell_if_held(self, seconds: float, told: bool) -> bool:
+        """Tells how long it is waited because any request was told to, if that is for long."""
+        if seconds < _TOLD_SECONDS and not told:
             return False
-        words = f"The endpoint is left alone for now. Trying again in {seconds:.0f} s."
-        self._watch.connected(Link.LIVE, "", None, slowed=words)
+        if self._setback is not None:
+            self._tell_setback(seconds)
+        elif self._live:
+            words = f"The endpoint is left alone for now. {trying_again(seconds)}"
+            self._watch.connected(Link.LIVE, "", None, slowed=words)
         return True
+
+    def _tell_setback(self, seconds: float) -> None:
+        """Tells why the last round failed, if it did, and when the next one comes; 0: now."""
+        setback = self._setback
+        if setback is None:
+            return
+        if setback.link is Link.LIVE:
+            self._watch.connected(Link.LIVE, "", None, slowed=setback.words(seconds))
+        else:
+            self._watch.connected(setback.link, setback.words(seconds), None)
 
     # -- one round ------------------------------------------------------------------------------
 
@@ -201,6 +219,7 @@ class Poller:
         self._read(provider, refreshing=refreshing, told=told)
         self._session.settle()
         self._rounds.over()
+        self._setback = None
         self._live = True
         self._following.connect(provider)
         pause = self._pause()
@@ -216,14 +235,11 @@ class Poller:
 
     def _failed(self, error: QtowerError) -> float:
         self._session.doubt(error)
-        setback = self._rounds.met(error, was_live=self._live)
+        setback = self._setback = self._rounds.met(error, was_live=self._live)
         self._live = setback.link is Link.LIVE
         if self._live or (isinstance(error, BusyError) and error.asked):
             self._session.budget.hold(setback.pause)
-        if self._live:
-            self._watch.connected(Link.LIVE, "", None, slowed=setback.words)
-        else:
-            self._watch.connected(setback.link, setback.words, None)
+        self._tell_setback(setback.pause)
         return setback.pause
 
     def _cadence(self) -> Cadence:
@@ -297,7 +313,8 @@ class Poller:
         except NetworkError as error:
             setback = self._readings.met(error, was_live=True)
             self._history_waits_until = now + setback.pause
-            self._slowed = f"reading earlier jobs: {setback.words}"
+            # Told with the rounds, whose time is not that of the next try.
+            self._slowed = f"reading earlier jobs: {setback.problem} It is tried again."
             return setback.pause
         except QtowerError as error:
             logger.info("the history waits: %s", error)  # the next round fails by it, and says so

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from qtower.desk.faults import LONGEST_WISH, BusyError, SilentError
@@ -17,8 +19,17 @@ class Setback(msgspec.Struct, frozen=True, kw_only=True):
     """A failure, and what follows from it."""
 
     link: Link
-    words: str
+    problem: str  # in words
     pause: float  # s until the next try
+
+    def words(self, seconds: float = 0.0) -> str:
+        """The problem, and in how many seconds it is tried again; 0: it is being tried."""
+        return f"{self.problem} {trying_again(seconds)}"
+
+
+def trying_again(seconds: float) -> str:
+    """What is done about a problem: true now, and to be told anew when a second has passed."""
+    return f"Trying again in {math.ceil(seconds)} s." if seconds > 0 else "Trying again."
 
 
 class Setbacks:
@@ -51,4 +62,4 @@ class Setbacks:
 
     @staticmethod
     def _setback(link: Link, error: QtowerError, pause: float) -> Setback:
-        return Setback(link=link, words=f"{error} Trying again in {pause:.0f} s.", pause=pause)
+        return Setback(link=link, problem=str(error), pause=pause)
