@@ -40,6 +40,14 @@ def test_which_columns_appear(width: int, shown: set[str]) -> None:
     assert shown <= {slot.column.id for slot in cells.lay_out(width)}
 
 
+@pytest.mark.parametrize("width", [110, 119, 159, 220])
+def test_where_experiments_have_a_column_four_figures_of_both_ends_are_read(width: int) -> None:
+    slot = next(slot for slot in cells.lay_out(width) if slot.column.id == "experiments")
+    row = job("k", start_index=1050, end_index=1124)
+    text = cells.job_cell("experiments", row, NOW, slot.width, UNICODE)
+    assert fit(text, slot.width) == "1050-1124"
+
+
 def test_at_eighty_columns_a_name_and_a_backend_can_be_told() -> None:
     widths = {slot.column.id: slot.width for slot in cells.lay_out(79)}
     assert widths["name"] >= 14
@@ -124,21 +132,26 @@ def test_signs_follow_the_terminal(encoding: str, terminal: str, ascii_only: boo
 
 
 @pytest.mark.parametrize(
-    ("column", "width", "name", "summary"),
+    ("column", "width", "listed", "name", "summary"),
     [
-        (40, 120, "▾ set s", "12 jobs: 2 running 9 done 1 error"),
-        (18, 43, "▾ set s", "2 running 9 done 1 error"),
-        (18, 36, "▾ set s", "2 running 9 done 1 e…"),
-        (12, 12, "▾ set s", ""),
+        (40, 120, 12, "▾ set s", "12 jobs: 2 running 9 done 1 error"),
+        (18, 43, 12, "▾ set s", "2 running 9 done 1 error"),
+        (18, 36, 12, "▾ set s", "2 running 9 done 1 e…"),
+        (12, 12, 12, "▾ set s", ""),
+        (40, 120, 3, "▾ set s", "3 of 12 jobs: 2 running 9 done 1 error"),
+        (18, 51, 3, "▾ set s", "3 of 12: 2 running 9 done 1 error"),
+        (18, 36, 3, "▾ set s", "3 of 12: 2 running 9…"),
     ],
 )
-def test_a_set_shows_its_name_and_counts(column: int, width: int, name: str, summary: str) -> None:
+def test_a_set_shows_its_name_and_counts(
+    column: int, width: int, listed: int, name: str, summary: str
+) -> None:
     statuses = [Status.DONE] * 9 + [Status.ERROR] + [Status.RUNNING] * 2
     board = Board()
     board.apply(job_set("s", *statuses))
     group = board.group("s")
     assert group is not None
-    shown = cells.set_texts(group, False, UNICODE, column, width)
+    shown = cells.set_texts(group, listed, False, UNICODE, column, width)
     assert (shown[0].rstrip(), shown[1].rstrip()) == (name, summary)
     assert cell_len(shown[0]) + 1 + cell_len(shown[1]) <= max(width, column + 1)
 

@@ -223,6 +223,25 @@ async def test_folding() -> None:
         assert len(app.lines()) == 7
 
 
+async def test_under_a_filter_a_set_says_how_many_of_its_jobs_match() -> None:
+    app = ListApp()
+    async with app.run_test(size=(160, 12)) as pilot:
+        app.show(job_set("s", *[Status.QUEUED] * 3, *[Status.DONE] * 4))
+        app.jobs.focus()
+        await pilot.press("left")
+        assert "7 jobs: 3 queued 4 done" in app.lines()[0]
+        for text, count in (("queued", "3 of 7"), ("circuit", "7"), ("", "7")):
+            app.board.filter_text = text
+            app.jobs.pursue()
+            await app.workers.wait_for_complete()
+            assert app.lines()[0].split("set s")[1].lstrip() == f"{count} jobs: 3 queued 4 done"
+        app.board.filter_text = "queued"
+        app.jobs.pursue()
+        await app.workers.wait_for_complete()
+        app.show(job("s/5", Status.QUEUED, set_id="s", set_name="set s", index=5))
+        assert "4 of 7 jobs: 4 queued 3 done" in app.lines()[0]
+
+
 async def test_the_mouse_selects_folds_and_opens() -> None:
     app = ListApp()
     async with app.run_test(size=SIZE) as pilot:

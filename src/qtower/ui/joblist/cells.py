@@ -41,7 +41,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("age", "AGE", 40, 5, right=True),
     Column("index", "#", 60, 4, right=True),
     Column("name", "NAME", 0, 12, grows=3),
-    Column("experiments", "EXPER.", 110, 7, right=True),
+    Column("experiments", "EXPER.", 110, 9, right=True),
     Column("backend", "BACKEND", 70, 13, grows=2),
     Column("shots", "SHOTS", 120, 7, right=True),
     Column("tags", "TAGS", 130, 8, grows=1),
@@ -169,15 +169,21 @@ def set_name(group: Group, folded: bool, signs: Signs) -> str:
     return f"{signs.folded if folded else signs.unfolded} {group.name or group.set_id}"
 
 
-def set_texts(group: Group, folded: bool, signs: Signs, column: int, width: int) -> tuple[str, str]:
+def set_texts(
+    group: Group, listed: int, folded: bool, signs: Signs, column: int, width: int
+) -> tuple[str, str]:
     """The set's name and its jobs by status, which together fill `width` cells and a gap.
+
+    `listed`: so many of its jobs match the filter; where not all do, that is said first.
 
     The summary begins beyond the name's column (`column` cells wide); where it does not fit
     there, it first does without the total, then takes room from the name.
     """
     name = set_name(group, folded, signs)
-    counts = words.count_words(group.counts)
-    summary = f"{words.jobs(len(group.rows))}: {counts}"
+    counts, total = words.count_words(group.counts), len(group.rows)
+    some = f"{listed} of " if listed < total else ""
+    summary = f"{some}{words.jobs(total)}: {counts}"
+    counts = f"{some}{total}: {counts}" if some else counts
     if cell_len(summary) > width - column - 1:
         summary = counts
     needed = max(column - max(0, cell_len(counts) - (width - column - 1)), _SHORTEST_SET_NAME)

@@ -61,11 +61,11 @@ class Picture:
             group = board.group(entry.set_id)
             assert group is not None
             condition = Condition(selected, marked, self._stale(group.ended, None, now))
-            folded = board.folded(entry.set_id)
-            state = (group, group.changes, cells.set_ages(group, now), condition, folded)
+            folded, listed = board.folded(entry.set_id), board.shown.count_under(entry.set_id)
+            state = (group, group.changes, cells.set_ages(group, now), condition, folded, listed)
             if kept is not None and kept[0] == state:
                 return kept
-            return state, set_line(group, folded, self.slots, now, look, condition)
+            return state, set_line(group, listed, folded, self.slots, now, look, condition)
         row = board.rows[entry.key]
         condition = Condition(selected, marked, self._stale(row.status.final, row.confirmed, now))
         in_set = board.headed(entry.set_id)

@@ -81,18 +81,22 @@ def job_line(
 
 def set_line(
     group: Group,
+    listed: int,
     folded: bool,
     slots: Sequence[Slot],
     now: float,
     look: Look,
     condition: Condition,
 ) -> Line:
-    """The line of a set: its state, its name, and its jobs by status over the columns beyond."""
+    """The line of a set: its state, its name, and its jobs by status over the columns beyond.
+
+    `listed`: how many of its jobs match the filter.
+    """
     pieces = [_marker(look, condition)]
     for slot in slots:
         column = slot.column.id
         if column == "name":
-            pieces.extend(_set_text(group, folded, slot, slots, look, condition))
+            pieces.extend(_set_text(group, listed, folded, slot, slots, look, condition))
             break
         text = cells.set_cell(column, group, now, look.signs)
         style = look.status[group.status] if column == "status" else look.plain
@@ -154,6 +158,7 @@ def _marker(look: Look, condition: Condition) -> Piece:
 
 def _set_text(
     group: Group,
+    listed: int,
     folded: bool,
     slot: Slot,
     slots: Sequence[Slot],
@@ -162,7 +167,7 @@ def _set_text(
 ) -> list[Piece]:
     """The name, and the summary in the space of all columns after it."""
     width = slots[-1].x + slots[-1].width - slot.x
-    name, summary = cells.set_texts(group, folded, look.signs, slot.width, width)
+    name, summary = cells.set_texts(group, listed, folded, look.signs, slot.width, width)
     used = cell_len(name)
     pieces = [Piece(slot.x, used, name, _lit(look.set_name, look, condition))]
     if width > used + 1:
