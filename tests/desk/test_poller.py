@@ -252,6 +252,7 @@ def test_an_access_token_that_expires_in_an_outage_is_renewed_silently(
             return super().changed_since(updated)
 
     monkeypatch.setattr(poller_module, "JobPages", Unplugged)
+    provider_of(service).get_backend("ibmq_qasm_simulator").run(bells())  # there is a last change
     with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
         desk.wait_ready(60)
         outage.set()
