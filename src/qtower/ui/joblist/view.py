@@ -8,6 +8,7 @@ from time import monotonic, time
 from typing import ClassVar
 
 from rich.style import Style
+from textual import work
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -144,8 +145,9 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
     def pursue(self) -> None:
         """Goes on with the order or filter that the board was asked for, between keys."""
         self.post_message(self.Pursuing())
-        self.run_worker(self._pursue(), group="pursue", exclusive=True)
+        self._pursue()
 
+    @work(group="pursue", exclusive=True)
     async def _pursue(self) -> None:
         for _ in iter(lambda: self._board.work(_SLICE_SECONDS), True):
             moving = monotonic() - self._moved < _MOVING_SECONDS
