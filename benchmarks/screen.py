@@ -17,7 +17,7 @@ LIVE = 5.0  # updates a second, of 500 rows each
 SLOW_LINE = 20_000  # bytes a second
 KEYS = 60
 STEPS_UP = 48  # steps that bring the cursor to the upper edge
-UPDATES = 15
+UPDATES = 30  # the clock of a process counts in hundredths of a second
 _DOWN, _UP, _END, _REFRESH, _ESCAPE = "\x1b[B", "\x1b[A", "\x1b[F", "\x12", "\x1b"
 _TABLE = "DataTable, 10,000 rows"
 

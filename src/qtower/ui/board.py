@@ -77,13 +77,15 @@ class Board:
                 self.marks.follow(row)
             else:
                 self._counts[old.status] -= 1
-        self._texts.pop(row.key, None)
+        if self._texts:
+            self._texts.pop(row.key, None)
         self._rows[row.key] = row
         self._counts[row.status] += 1
         if row.set_id:
             self._put_in_group(row)
-        else:
-            for listing in self._listings():
+            return
+        for listing in self._listings():
+            if old is None or not listing.keeps(old, row):
                 listing.put(row, in_set=False)
 
     def _put_in_group(self, row: JobRow) -> None:

@@ -103,6 +103,12 @@ class Listing:
                 self._heads.add(new)
                 self._placed[row.key] = new
 
+    def keeps(self, old: JobRow, row: JobRow) -> bool:
+        """True if a job of no set stands where it stood, known without looking for it."""
+        if self.words or not self.sort.is_by_age or old.set_id:
+            return False
+        return moment(old) == moment(row)
+
     def remove(self, key: str, set_id: str) -> None:
         """Takes out a row, if it is listed."""
         self._take_out(key, set_id)

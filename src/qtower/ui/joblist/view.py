@@ -31,7 +31,7 @@ _SLICE_SECONDS = _REST_SECONDS = 0.004
 _LONG_REST_SECONDS, _MOVING_SECONDS = 0.02, 0.2
 """A person who moves the cursor meanwhile, so lately, gets more of the time."""
 
-_WAIT_SECONDS = 1 / 30
+_WAIT_SECONDS = 0.004
 
 
 class ListView(ScrollView, can_focus=True, inherit_bindings=False):
