@@ -1,4 +1,4 @@
-"""A signed-in user of the shared service; the store and the payload files of one without any."""
+"""A service and a signed-in user of it; the store and the payload files of one without any."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ import pytest
 
 from qtower.service.payloads import Payloads
 from qtower.service.store import Store
-from tests.conftest import Endpoint
+from tests.conftest import Endpoint, start_service, stop_service
 from tests.service.postgres import Server, running_server
 from tests.service.raw import Api
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """One for the tests of the service: a desk would watch the jobs that they leave unended."""
+    endpoint = start_service(tmp_path_factory.mktemp("service"), "--workers", "2")
+    yield endpoint
+    stop_service(endpoint)
 
 
 @pytest.fixture
