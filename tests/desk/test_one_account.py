@@ -17,12 +17,20 @@ from qtower.desk import poller as poller_module
 from qtower.desk import result_fetching
 from qtower.desk.kept_results import KeptResults
 from qtower.model import Link
-from tests.conftest import Endpoint
+from tests.conftest import Endpoint, start_service, stop_service
 from tests.desk.accounts import account_of, bells, open_desk, provider_of
 from tests.desk.conftest import wait_until
 from tests.faults.proxy import Answer, Exchange, Proxy, pass_on
 
 LEFT_ALONE = "The endpoint is left alone"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """One without the jobs of other tests: each of them costs the account of these calls."""
+    endpoint = start_service(tmp_path_factory.mktemp("one-account"), "--workers", "1")
+    yield endpoint
+    stop_service(endpoint)
 
 
 @pytest.fixture
