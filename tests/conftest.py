@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,8 +130,15 @@ def _first_line(process: subprocess.Popen[str], seconds: float) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing that is started in this process outlives it."""
+    """Nothing that is started in this process outlives it, or is deaf to signals.
+
+    In the background of a script, or under nohup, some are ignored: by this process, and not by
+    what it starts, as if a person had.
+    """
     config.add_cleanup(Watcher().close)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks

@@ -6,10 +6,12 @@ Exit codes: 0 did what was asked, 1 failed, 2 wrong usage, 3 (`submit --wait`) a
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -59,7 +61,7 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
     """Click would end with 1, as if something had failed."""
     try:
@@ -96,3 +98,19 @@ def main() -> None:
     except QtowerError as error:
         click.echo(scrub(f"qtower: {error}"), err=True)
         raise SystemExit(1) from None
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED_EXIT:
+            _leave_at_once()
+        raise
+
+
+def _leave_at_once() -> NoReturn:
+    """Ends with what is on its way to whom, and waits for nothing else.
+
+    A thread may be in the midst of loading the provider. An interpreter that is taken down under
+    compiled code crashes now and then.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(INTERRUPTED_EXIT)
