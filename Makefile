@@ -5,6 +5,8 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# More than processors: the tests wait for services and terminals most of the time.
+WORKERS ?= 3
 
 .PHONY: run test lint types contracts pytest screenshots bench soak docs clean setup
 
@@ -29,7 +31,7 @@ contracts: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 pytest: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 screenshots: $(READY)
 	$(BIN)/python tools/screenshots.py

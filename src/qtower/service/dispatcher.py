@@ -103,12 +103,13 @@ class Dispatcher:
 
     def start(self) -> None:
         """Takes up what the last run of the service left, and begins to work."""
-        for job in self._store.unfinished():
-            self._resume(job)
-        self._thread.start()
+        # First of all: a worker lost before that would be counted on, and given jobs again and again.
         self._engine.follow_workers(
             lambda workers: self._events.put(partial(self._runs.have_workers, workers))
         )
+        for job in self._store.unfinished():
+            self._resume(job)
+        self._thread.start()
         self._events.put(self._runs.dispatch)
 
     def expect_upload(self, job: StoredJob) -> None:
