@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from qtower.desk import sessions
 from qtower.desk.account import log_in
+from qtower.desk.journal import Journal
 from qtower.errors import AccountError, NetworkError
-from qtower.model import Link
+from qtower.model import GetDetails, Link
 from tests.desk.accounts import open_desk
 from tests.desk.hostile import (
     ACCESS_TOKEN,
@@ -201,12 +204,88 @@ def test_a_silence_is_told_as_one(
         assert stages[-1] == f"waiting for 127.0.0.1:{server.server_port}"
 
 
-def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_MOST_BYTES", 1000)
-    with hostile(always(Reply(b" " * 100_000))) as server:
-        provider = log_in(server.account)
-        with pytest.raises(Exception, match="too long"):
-            provider._api_client.list_jobs_statuses()
+def test_an_answer_without_end_is_not_read(tmp_path: Path) -> None:
+    modes = [always(Reply(b" " * 50_000_000)), jobs([job(1)])]
+    with (
+        hostile(live(modes)) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, ear),
+    ):
+        with pytest.raises(NetworkError, match="not of this API"):
+            desk.wait_ready(30)
+        modes.pop(0)
+        ear.until(lambda: len(ear.rows) == 1)
+
+
+def test_jobs_with_a_megabyte_of_text_each_are_read_in_shorter_pages(tmp_path: Path) -> None:
+    documents = [job(number, name="n" * 1_000_000) for number in range(40)]
+
+    def mode(request: Request) -> Reply | None:
+        long = is_list(request) and "limit%22%3A+500" in request.query
+        return Reply(documents) if long else jobs(documents[:20])(request)
+
+    with (
+        hostile(mode) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, ear),
+    ):
+        desk.wait_ready(60)
+        assert len(ear.rows) == 20
+
+
+def test_an_answer_that_is_packed_into_little_is_read_no_further(tmp_path: Path) -> None:
+    # 60 KB on the way, which would become 60 MB of JSON, and 1.3 GB of lists.
+    packing = zlib.compressobj(9, wbits=31)
+    packed = [packing.compress(b"[]," * 1_000_000) for _ in range(20)]
+    bomb = b"".join([*packed, packing.flush()])
+    with (
+        hostile(always(Reply(bomb, headers={"Content-Encoding": "gzip"}))) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, _),
+        pytest.raises(NetworkError, match="not of this API"),
+    ):
+        desk.wait_ready(30)
+
+
+def test_dates_that_no_calendar_has_lock_nobody_out(tmp_path: Path) -> None:
+    odd = ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "99999-01-01T00:00:00Z"]
+    documents = [
+        job(number, creationDate=date, updatedDate=date, timePerStep={"COMPLETED": date})
+        for number, date in enumerate(odd)
+    ]
+    with hostile(jobs([*documents, job(9)])) as server:
+        for _ in range(2):  # the second time from the journal
+            with open_desk(lambda: server.account, tmp_path) as (desk, ear):
+                desk.wait_ready(30)
+                assert len(ear.rows) == len(odd) + 1
+                for row in list(ear.rows.values()):
+                    desk.details(GetDetails(key=row.key))
+                    if row.job_id != job(9)["id"]:
+                        assert (row.created, row.since) == (None, None)
+
+
+def test_a_journal_with_such_a_date_is_opened(tmp_path: Path) -> None:
+    with hostile(jobs([job(1)])) as server:
+        with open_desk(lambda: server.account, tmp_path) as (desk, ear):
+            desk.wait_ready(30)
+            (row,) = ear.rows.values()
+        journal = Journal("test", tmp_path, lambda *words: None)
+        journal.save([msgspec.structs.replace(row, since=253402387139.0, created=253402387139.0)])
+        assert journal.flush(10)
+        with open_desk(lambda: server.account, tmp_path) as (desk, _):
+            desk.wait_ready(30)
+            assert desk.details(GetDetails(key=row.key)).row.job_id == row.job_id
+
+
+def test_ids_that_are_none_are_passed_over(tmp_path: Path) -> None:
+    def mode(request: Request) -> Reply | None:
+        if request.path.endswith("/Jobs/v/1"):
+            return Reply(["id", 5, None, {"id": 7}, {"id": job(1)["id"]}])
+        return jobs([job(1)])(request)
+
+    with hostile(mode) as server:
+        for _ in range(2):  # ids are read where the journal has jobs
+            with open_desk(lambda: server.account, tmp_path) as (desk, ear):
+                desk.wait_ready(30)
+                assert set(ear.rows) == {job(1)["id"]}
+                assert not [link for link in ear.links if "fault of qtower" in link.detail]
 
 
 def test_a_failure_in_the_history_is_made_good(tmp_path: Path) -> None:

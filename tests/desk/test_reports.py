@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from qtower.desk.kept_results import KeptResults
 from qtower.desk.reports import error_report
 from qtower.desk.results import ResultBook
 from qtower.errors import JobStateError
-from qtower.model import ErrorReport, JobRow, Status
+from qtower.model import ErrorReport, GetError, JobRow, Status
+from tests.desk.accounts import open_desk
 from tests.desk.conftest import CIRCUITS
+from tests.desk.hostile import Reply, Request, hostile, job, jobs
 from tests.desk.submitting import run, submit, two_registers
 
 
@@ -95,3 +98,22 @@ def test_a_running_job_is_not_waited_for(simulator: Any) -> None:
             report_of(row(Status.RUNNING), long)
     finally:
         long.cancel()
+
+
+def test_an_endpoint_that_does_not_say_why_leaves_what_the_row_remembers(tmp_path: Path) -> None:
+    documents = [job(1, status="ERROR_RUNNING_JOB", error={"message": "too hot", "code": 7})]
+
+    def mode(request: Request) -> Reply | None:
+        if request.path.endswith(f"/Jobs/{job(1)['id']}/v/1"):
+            return Reply(documents[0])
+        if "resultDownloadUrl" in request.path:
+            return Reply({"address": "of another API"})
+        return jobs(documents)(request)
+
+    with (
+        hostile(mode) as server,
+        open_desk(lambda: server.account, tmp_path) as (desk, ear),
+    ):
+        desk.wait_ready(30)
+        (key,) = ear.rows
+        assert desk.error(GetError(key=key)).message == "too hot. Error code: 7."

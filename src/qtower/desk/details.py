@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from qtower.desk.rows import SET_TAG, read_steps
+from qtower.desk.rows import SET_TAG, plausible, read_steps
 from qtower.desk.scrubbing import scrub
 from qtower.model import Details, Field, JobRow, Step
 from qtower.text import encodable
@@ -113,7 +113,7 @@ def _text(value: Any) -> str:
 
 
 def _date(at: float | None) -> str:
-    if at is None:
+    if at is None or not plausible(at):
         return ""
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 

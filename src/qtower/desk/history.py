@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qtower.desk.intake import Intake
-from qtower.desk.pages import PAGE, JobPages
+from qtower.desk.pages import PAGE, JobPages, names_a_job
 from qtower.desk.registry import Registry
 from qtower.desk.rows import Document
 from qtower.text import encodable
@@ -53,7 +53,7 @@ class History:
         elif self._ids is not None:
             ids = next(self._ids, None)
             if ids is not None:
-                self._meet({encodable(str(job["id"])) for job in ids if "id" in job})
+                self._meet({encodable(job["id"]) for job in ids if names_a_job(job)})
                 return
         self._drop_missing()
         self._jobs = self._ids = None

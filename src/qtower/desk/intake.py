@@ -9,7 +9,7 @@ from typing import Protocol
 
 from qtower.desk.cadence import UsualTimes
 from qtower.desk.registry import Changes, Registry
-from qtower.desk.rows import Document, epoch
+from qtower.desk.rows import Document, epoch, plausible
 from qtower.model import JobRow, Link
 from qtower.text import encodable
 
@@ -64,8 +64,9 @@ class Intake:
         """What the journal knows: changes are read from there on, and usual times learnt."""
         known = list(rows)
         self.usual.learn(known)
-        ended = [row.since for row in known if row.status.final and row.since is not None]
-        if ended:
+        ends = [row.since for row in known if row.status.final and row.since is not None]
+        # Older versions wrote down whatever an endpoint called a date.
+        if ended := list(filter(plausible, ends)):
             self._left_off = datetime.fromtimestamp(max(ended), timezone.utc).isoformat()
 
     def active(self) -> list[JobRow]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from qtower.desk.faults import explain, faults
+from qtower.desk.faults import explain, faults, is_too_long
 from qtower.desk.rows import FINAL_API_STATUSES, Document
 from qtower.errors import JobStateError
 
@@ -97,17 +97,23 @@ class JobPages:
         return page
 
     def _ask(self, listing: Callable[..., list[Any]], where: dict[str, Any] | None) -> list[Any]:
-        """Asks for a long page; a server that refuses this is asked for one of the usual length."""
+        """Asks for a long page; if that is refused, or too much, for one of the usual length."""
         self.before()
         try:
             return listing(limit=self._limit, extra_filter=where)
         except faults() as error:
-            if self._limit <= PAGE or not isinstance(explain(error), JobStateError):
+            refused = isinstance(explain(error), JobStateError) or is_too_long(error)
+            if self._limit <= PAGE or not refused:
                 raise
             self.before()
             page = listing(limit=PAGE, extra_filter=where)  # or it is the filter that is refused
             self._limit = PAGE
             return page
+
+
+def names_a_job(listed: Any) -> bool:
+    """Whether an entry of a list of ids is one."""
+    return isinstance(listed, dict) and isinstance(listed.get("id"), str)
 
 
 def _at_once() -> None:

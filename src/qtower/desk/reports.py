@@ -12,6 +12,7 @@ from qtower.errors import JobStateError, NetworkError
 from qtower.model import ErrorReport, ExperimentError, JobRow, Status
 from qtower.text import encodable
 
+from .faults import endpoint_errors
 from .submission import error_words
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def error_report(
 
     Raises:
         JobStateError: The job has not failed.
+        NetworkError: The endpoint did not say why, and the row does not know either.
     """
     if row.status is Status.SUBMIT_FAILED or getattr(managed_job, "submit_error", None):
         return ErrorReport(
@@ -44,13 +46,24 @@ def error_report(
         raise JobStateError(f"The job has not failed: it is {known}.")
     if managed_job is None or status is not JobStatus.ERROR:
         return ErrorReport(key=row.key, status=Status.ERROR, message=row.error)
-    message = managed_job.error_message() or ""
+    message = _message(managed_job, row)
     return ErrorReport(
         key=row.key,
         status=Status.ERROR,
         message=row.error if message in _SAYS_NOTHING and row.error else encodable(message),
         experiments=_failed_experiments(managed_job, failures, message),
     )
+
+
+def _message(managed_job: ManagedJob, row: JobRow) -> str:
+    """The provider's words, for which it may read the result; "" if only the row has some."""
+    try:
+        with endpoint_errors():
+            return managed_job.error_message() or ""
+    except NetworkError:
+        if not row.error:
+            raise
+        return ""
 
 
 def _submit_error(managed_job: ManagedJob | None) -> str:

@@ -48,6 +48,8 @@ STATUSES = {
 """The API's statuses, and what Qiskit makes of them."""
 
 _MOST = 10**9  # of anything that is counted: with more it is no number of ours
+# From the year 2 to 9997: nearer to the ends of the calendar some time zone is beyond them.
+_EARLIEST, _LATEST = -62_104_060_800.0, 253_339_228_800.0
 
 FINAL_API_STATUSES = sorted(api for api, status in STATUSES.items() if status.final)
 
@@ -137,7 +139,10 @@ def read_steps(time_per_step: Any) -> list[Step]:
 
 
 def epoch(value: Any) -> float | None:
-    """Seconds since 1970 of an ISO 8601 text or a datetime; one without a zone is UTC."""
+    """Seconds since 1970 of an ISO 8601 text or a datetime; one without a zone is UTC.
+
+    None for what is no date, or so far away that no calendar shows it in every time zone.
+    """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(_plain_date(value.strip()))
@@ -148,7 +153,12 @@ def epoch(value: Any) -> float | None:
     if value.tzinfo is None:
         value = value.replace(tzinfo=timezone.utc)
     seconds: float = value.timestamp()
-    return seconds
+    return seconds if plausible(seconds) else None
+
+
+def plausible(seconds: float) -> bool:
+    """Whether a calendar shows this moment, in every time zone."""
+    return _EARLIEST < seconds < _LATEST
 
 
 def error_line(error: Any) -> str:

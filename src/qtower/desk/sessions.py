@@ -30,7 +30,9 @@ _READ_LOCAL_SECONDS, _READ_REMOTE_SECONDS = 5.0, 15.0
 # A request that changes something is not repeated lightly: its answer is waited for.
 _WRITE_SECONDS = 60.0
 _PATIENCE = 3  # an answer that has begun may take so many times as long as a silence
-_MOST_BYTES = 1 << 29
+_MOST_BYTES = 1 << 29  # of a payload in object storage
+# Of any other answer. It is read as a whole, and of every three bytes Python may make a list of 60.
+_MOST_ANSWER_BYTES = 1 << 25
 _CHUNK = 1 << 16
 _BUSY = (429, 503)
 _ACCESS_HEADER = "X-Access-Token"
@@ -39,6 +41,10 @@ _PORTS = {"http": 80, "https": 443}
 
 class RedirectedError(requests.TooManyRedirects):
     """The endpoint names another address for what was asked of it."""
+
+
+class LongAnswerError(requests.exceptions.ContentDecodingError):
+    """An answer has more bytes than are read of one."""
 
 
 class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no types
@@ -94,14 +100,16 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
         """
         if not same_origin(request.url or "", self.base_url):
             request.headers.pop(_ACCESS_HEADER, None)
-        read, total = self._limits(request, options.get("timeout"))
+        asked = options.get("timeout")
+        read, total = self._limits(request, asked)
         in_pieces = bool(options.get("stream"))
         options.update(timeout=(CONNECT_SECONDS, read), stream=True)
         self.budget.take()
         response: requests.Response = super().send(request, **options)
         if response.status_code in _BUSY and (wish := retry_after(response)):
             self.budget.hold(min(wish, LONGEST_WISH))
-        vars(response).update(deadline=time.monotonic() + total)
+        most = _MOST_BYTES if _is_payload(asked) else _MOST_ANSWER_BYTES
+        vars(response).update(deadline=time.monotonic() + total, most=most)
         if in_pieces and response.ok:
             return response  # who asked reads it, with `pieces`
         try:
@@ -116,7 +124,7 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
     def _limits(self, request: requests.PreparedRequest, asked: Any) -> tuple[float, float]:
         """Seconds of silence, and seconds until the whole answer is here."""
         read: float = self._timeout[1]
-        if isinstance(asked, (int, float)):  # object storage: large, and made while one waits
+        if _is_payload(asked):  # large, and made while one waits
             return min(float(asked), _WRITE_SECONDS), float(asked)
         if request.method != "GET" and self.access_token:
             read = _WRITE_SECONDS
@@ -142,6 +150,11 @@ class _Retry(PostForcelistRetry):  # type: ignore[misc]  # the provider has no t
         successor = super().increment(*args, error=error, **options)
         self.budget.spend()
         return successor
+
+
+def _is_payload(asked: Any) -> bool:
+    """Whether a time-out is that of a request to object storage: the provider gives no other."""
+    return isinstance(asked, (int, float))
 
 
 def creates_a_job(method: str, url: str) -> bool:
@@ -211,15 +224,18 @@ def pieces(response: requests.Response) -> Iterator[bytes]:
         RequestException: It broke off, came too slowly, or is too long.
     """
     deadline: float = vars(response)["deadline"]
+    most: int = vars(response)["most"]
     size = 0
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if time.monotonic() > deadline:
                 raise requests.ReadTimeout("the answer came too slowly")
-            if size > _MOST_BYTES:
-                raise requests.exceptions.ContentDecodingError("the answer is too long")
+            if size > most:
+                raise LongAnswerError("the answer is too long")
             yield chunk
+    except requests.RequestException:  # ours; some are errors of urllib3 as well
+        raise
     except ReadTimeoutError as error:
         raise requests.ReadTimeout(error) from error
     except DecodeError as error:

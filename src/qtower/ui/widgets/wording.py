@@ -25,8 +25,14 @@ def duration(seconds: float) -> str:
 
 
 def local_time(at: float, today: float) -> str:
-    """`at` (seconds, UTC epoch) as local time, with its date if that is not the date of `today`."""
-    moment = datetime.fromtimestamp(at)
+    """`at` (seconds, UTC epoch) as local time, with its date if that is not the date of `today`.
+
+    "?" for what no calendar shows.
+    """
+    try:
+        moment = datetime.fromtimestamp(at)
+    except (OverflowError, OSError, ValueError):
+        return "?"
     clock = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}"
     if moment.date() == datetime.fromtimestamp(today).date():
         return clock
