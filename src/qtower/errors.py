@@ -9,6 +9,7 @@ QtowerError             a title, what happened, what to do next
 +- SubmissionError      a file or a field of a submission is wrong; nothing was sent
 +- JobStateError        the job is not in a state that has what was asked for
 |  +- GoneError         it had it once: the endpoint has removed it
+|     +- ReadBeforeError  it could be read once, and somebody has
 +- ReadOnlyError        it would change something, and nothing is to be changed
 +- StorageError         the journal or a file could not be read or written
 +- AgentError           the agent died, or speaks another version of the protocol
@@ -82,6 +83,12 @@ class GoneError(JobStateError):
     """The job once had what was asked for, and the endpoint has removed it."""
 
     title = "Removed"
+
+
+class ReadBeforeError(GoneError):
+    """The endpoint gives out the result once, and somebody has read it."""
+
+    title = "Read before"
 
 
 class ReadOnlyError(QtowerError):

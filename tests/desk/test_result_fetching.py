@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from qiskit.providers.ibmq.job.exceptions import IBMQJobApiError
+from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
 from qtower import model
 from qtower.config import Keeping
+from qtower.errors import ReadBeforeError
 from qtower.model import GetCounts, GetResult, Status
 from tests.conftest import Endpoint, start_service, stop_service
 from tests.desk.accounts import account_of, bells, open_desk, provider_of
@@ -52,6 +54,26 @@ def test_a_result_that_can_be_read_once_is_saved_by_itself(
     (tmp_path / "state" / "results-test" / key).unlink()
     with open_desk(lambda: account_of(read_once), state) as (_, ear):
         assert not ear.rows[key].saved
+
+
+@pytest.mark.parametrize("circuits", ["bell.json", "one-bad.json"])
+def test_a_result_that_another_program_read_first_is_not_blamed_on_the_network(
+    read_once: Endpoint, tmp_path: Path, circuits: str
+) -> None:
+    from qtower.desk.circuit_files import load
+    from tests.desk.conftest import CIRCUITS, wait_until
+    from tests.desk.submitting import submit
+
+    backend = provider_of(read_once).get_backend("ibmq_qasm_simulator")
+    managed = submit(load(CIRCUITS / circuits).qobj, backend)
+    wait_until(lambda: managed.status() in JOB_FINAL_STATES)
+    managed.job.result(partial=True)
+    key = managed.job.job_id()
+    with open_desk(lambda: account_of(read_once), tmp_path / "state") as (desk, ear):
+        desk.wait_ready(60)
+        ear.until(lambda: key in ear.rows)
+        with pytest.raises(ReadBeforeError, match="gives out the result of this job once"):
+            desk.answer(GetResult(key=key))
 
 
 def test_a_failed_job_that_is_explained_keeps_what_it_has(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qtower.errors import GoneError, JobStateError, NetworkError
+from qtower.errors import GoneError, JobStateError, NetworkError, ReadBeforeError
 from qtower.model import (
     Details,
     ErrorReport,
@@ -225,6 +225,22 @@ async def test_a_tab_is_read_when_it_is_first_seen_and_not_again(
         await pilot.press("3")
         await until(pilot, lambda: "No result" in screen_text(pilot))
         assert asked(answering, GetResult) == 1
+
+
+async def test_a_result_that_was_read_before_says_who_has_it(
+    tower: TowerApp, answering: TestLink, tell: Told
+) -> None:
+    def read(request: Any) -> Any:
+        raise ReadBeforeError("It gives it out once.", "Whoever read it first has the only copy.")
+
+    answering.answers[GetResult] = read
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tell(pilot, rows(job(KEY)))
+        await tower.push_screen(DetailsScreen(KEY))
+        await pilot.press("3")
+        await until(pilot, lambda: "has the only copy" in screen_text(pilot))
+        assert "Read before" in screen_text(pilot)
+        assert "Network" not in screen_text(pilot)
 
 
 @pytest.mark.parametrize(("key", "request_type"), [("3", GetResult), ("5", GetQobj)])

@@ -17,6 +17,7 @@ from qtower.errors import (
     NetworkError,
     NotFoundError,
     QtowerError,
+    ReadBeforeError,
 )
 
 _log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ _UNTRUSTED = re.compile(r"certificate verify failed:? ?([^\n]*?)\.? ?\(_ssl")
 LONGEST_WISH = 300.0
 """Seconds that an endpoint is left alone, however much longer it asks for."""
 
+_READ_BEFORE = 2801  # the API's code for a result that is given out once, and was
 _STRANGE = "gave an answer that is not of this API"
 # What the provider stumbles over; a document that nests too deeply ends its decoder's recursion.
 _MISREADINGS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -107,16 +109,14 @@ def provider_errors(host: str = "The endpoint") -> Iterator[None]:
 
 def explain(error: BaseException, host: str = "The endpoint") -> QtowerError:
     """The error of ours that says what `error` of the provider or of `requests` means."""
-    from requests import ReadTimeout, RequestException
-
-    from qtower.desk.sessions import RedirectedError
+    from requests import ReadTimeout, RequestException, TooManyRedirects
 
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, RequestException):
         cause = cause.__cause__
     if cause is None:
         return NetworkError(scrub(words(error)))
-    if isinstance(cause, RedirectedError):
+    if isinstance(cause, TooManyRedirects):  # one is too many (qtower.desk.sessions)
         return RedirectError(str(cause))
     if cause.response is None:
         if untrusted := _UNTRUSTED.search(str(cause)):
@@ -128,7 +128,7 @@ def explain(error: BaseException, host: str = "The endpoint") -> QtowerError:
 
 def explain_status(response: Any, host: str) -> QtowerError:
     """The error of ours that says what a status of 400 and above means."""
-    code, said = response.status_code, _said(response)
+    code, (said, reason) = response.status_code, _said(response)
     if code == 401:
         return AccessExpiredError(f"{host} does not accept the access token any more.")
     if code == 404:
@@ -141,6 +141,11 @@ def explain_status(response: Any, host: str) -> QtowerError:
     if code >= 500:
         wish = retry_after(response)
         return BusyError(f"{host} failed with status {code}.", wish, asked=wish > 0)
+    if reason == _READ_BEFORE:
+        return ReadBeforeError(
+            f"{host} gives out the result of this job once, and it has been read.",
+            "Whoever read it first has the only copy: another program, or qtower elsewhere.",
+        )
     return JobStateError(said or f"{host} refused with status {code}.")
 
 
@@ -154,16 +159,6 @@ def is_request(error: BaseException) -> bool:
             return not isinstance(cause, JSONDecodeError)
         cause = cause.__cause__
     return False
-
-
-def is_too_long(error: BaseException) -> bool:
-    """Whether an answer had more bytes than are read of one."""
-    from qtower.desk.sessions import LongAnswerError
-
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, LongAnswerError):
-        cause = cause.__cause__
-    return cause is not None
 
 
 def silence(error: BaseException) -> str:
@@ -198,12 +193,13 @@ def retry_after(response: Any) -> float:
         return 0.0
 
 
-def _said(response: Any) -> str:
+def _said(response: Any) -> tuple[str, Any]:
+    """What the API says of an error, and its code for that."""
     try:
         error = response.json()["error"]
-        return scrub(str(error["message"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+        return scrub(str(error["message"])), error.get("code")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "", None
 
 
 def words(error: BaseException) -> str:

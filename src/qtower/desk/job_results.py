@@ -187,13 +187,13 @@ def _reading(status: JobStatus) -> Iterator[None]:
     try:
         yield
     except (RequestsApiError, RequestException, ValueError, KeyError, TypeError) as error:
-        if status is JobStatus.ERROR and getattr(error, "status_code", 0) in (400, 404):
-            raise _nothing_left() from error
         if not isinstance(error, (RequestsApiError, RequestException)):
             raise NetworkError("The endpoint did not say where the result is.") from error
         known = explain(error)
         if isinstance(known, GoneError):
             raise known from error
+        if status is JobStatus.ERROR and getattr(error, "status_code", 0) in (400, 404):
+            raise _nothing_left() from error
         if isinstance(known, JobStateError | NotFoundError):
             raise NetworkError(f"The result could not be read: {known.what}") from error
         raise known from error
