@@ -103,7 +103,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Takes up what the last run of the service left, and begins to work."""
-        # First of all: a worker lost before that would be counted on, and given jobs again and again.
+        # First of all: a worker lost before that would be counted on, and get jobs again and again.
         self._engine.follow_workers(
             lambda workers: self._events.put(partial(self._runs.have_workers, workers))
         )
