@@ -161,6 +161,16 @@ def is_request(error: BaseException) -> bool:
     return False
 
 
+def is_too_long(error: BaseException) -> bool:
+    """Whether an answer had more bytes than are read of one."""
+    from qtower.desk.sessions import LongAnswerError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, LongAnswerError):
+        cause = cause.__cause__
+    return cause is not None
+
+
 def silence(error: BaseException) -> str:
     """What a host did that gave no answer: "did not answer in time", ..."""
     import requests
