@@ -109,14 +109,16 @@ def provider_errors(host: str = "The endpoint") -> Iterator[None]:
 
 def explain(error: BaseException, host: str = "The endpoint") -> QtowerError:
     """The error of ours that says what `error` of the provider or of `requests` means."""
-    from requests import ReadTimeout, RequestException, TooManyRedirects
+    from requests import ReadTimeout, RequestException
+
+    from qtower.desk.refused_answers import RedirectedError
 
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, RequestException):
         cause = cause.__cause__
     if cause is None:
         return NetworkError(scrub(words(error)))
-    if isinstance(cause, TooManyRedirects):  # one is too many (qtower.desk.sessions)
+    if isinstance(cause, RedirectedError):
         return RedirectError(str(cause))
     if cause.response is None:
         if untrusted := _UNTRUSTED.search(str(cause)):
@@ -163,7 +165,7 @@ def is_request(error: BaseException) -> bool:
 
 def is_too_long(error: BaseException) -> bool:
     """Whether an answer had more bytes than are read of one."""
-    from qtower.desk.sessions import LongAnswerError
+    from qtower.desk.refused_answers import LongAnswerError
 
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, LongAnswerError):

@@ -22,6 +22,7 @@ from urllib3.exceptions import DecodeError, HTTPError, MaxRetryError, ReadTimeou
 
 from qtower.desk.budget import Budget, budget_of_thread
 from qtower.desk.faults import LONGEST_WISH, retry_after
+from qtower.desk.refused_answers import LongAnswerError, RedirectedError
 from qtower.desk.scrubbing import conceal
 from qtower.errors import AccountError
 
@@ -37,14 +38,6 @@ _CHUNK = 1 << 16
 _BUSY = (429, 503)
 _ACCESS_HEADER = "X-Access-Token"
 _PORTS = {"http": 80, "https": 443}
-
-
-class RedirectedError(requests.TooManyRedirects):
-    """The endpoint names another address for what was asked of it."""
-
-
-class LongAnswerError(requests.exceptions.ContentDecodingError):
-    """An answer has more bytes than are read of one."""
 
 
 class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no types
