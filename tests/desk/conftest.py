@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
 from qtower.config import Account
-from qtower.desk import bulletin, cadence, poller
+from qtower.desk import bulletin, cadence, poller, reading_back
 from qtower.desk.account import log_in
 from qtower.desk.journal import Journal
 from qtower.desk.setbacks import Setback, Setbacks
@@ -67,6 +67,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (cadence, "_USUAL_SECONDS"),
         (poller, "_TICK"),
+        (reading_back, "_AGAIN_SECONDS"),
         (bulletin, "_CONFIRM_SECONDS"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name) / 10)

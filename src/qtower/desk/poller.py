@@ -18,19 +18,18 @@ from qtower.desk.following import Following
 from qtower.desk.history import History
 from qtower.desk.intake import Intake, Watch
 from qtower.desk.pages import JobPages
+from qtower.desk.reading_back import ReadingBack
 from qtower.desk.registry import Registry
 from qtower.desk.scrubbing import scrub
 from qtower.desk.setbacks import Setback, Setbacks, trying_again
 from qtower.desk.sweep import Sweep
-from qtower.errors import NetworkError, QtowerError
+from qtower.errors import QtowerError
 from qtower.model import Link
 
 logger = logging.getLogger(__name__)
 
 _TOLD_SECONDS = 3.0  # of leaving the endpoint alone, before it is said
-_BREATH = 0.01  # s between pages of the history, for whoever waits for this process
 _TICK = 1.0  # s between looks at what to follow and what to tell
-_CENSUS_SECONDS = 2.0  # so long a refresh waits to learn what was deleted
 _ROUNDS_FRESH = 3.0  # rounds that may be missed before what is known counts as stale
 
 
@@ -61,14 +60,11 @@ class Poller:
         self._intake = Intake(registry, watch, self._endings.note, clock=clock)
         self._schedule = Schedule(LOCAL, self._intake.usual)
         self._following = Following(session, registry, watch, self.nudge, clock=clock)
-        self._rounds, self._readings = Setbacks(), Setbacks()
+        self._rounds = Setbacks()
         self._setback: Setback | None = None  # of the last round
         self._pages: JobPages | None = None
         self._caught_up = False
         self._live = False
-        self._slowed = ""  # why the history waits
-        self._history_waits_until = 0.0
-        self._next_census = 0.0
 
     def start(self) -> None:
         """Begins."""
@@ -146,7 +142,8 @@ class Poller:
             self._tell_setback(end - now)
             if self._live:
                 self._following.tend(self._intake.active())
-                pause = min(pause, self._read_history(now))
+                if self._back.pending:
+                    pause = min(pause, self._back.read_on(now, awaited=self._is_awaited()))
             self._watch.counted()
             with self._wake:
                 self._wake.wait_for(self._wanted, pause)
@@ -224,7 +221,7 @@ class Poller:
         self._following.connect(provider)
         pause = self._pause()
         self._watch.connected(
-            Link.LIVE, "", began, slowed=self._slowed, fresh_for=self._fresh_for()
+            Link.LIVE, "", began, slowed=self._back.slowed, fresh_for=self._fresh_for()
         )
         return pause
 
@@ -262,17 +259,11 @@ class Poller:
             if self._pages is None:
                 self._begin(provider)
             now = time.monotonic()
-            self._sweep.round(
-                now, everything=refreshing, told=told, complete=self._history.complete
-            )
+            self._sweep.round(now, everything=refreshing, told=told, complete=self._back.complete)
             assert self._pages is not None
             self._endings.read(self._pages, self._intake.documents, self._details())
-            if self._history.complete and (refreshing or now >= self._next_census):
-                self._history.begin_census()
-                self._next_census = now + self._schedule.cadence.census
-            if refreshing:
-                self._finish_census(now + _CENSUS_SECONDS)
-            if self._history.complete and not self._caught_up:
+            self._back.look_through(now, refreshing=refreshing, closed=lambda: self._closed)
+            if self._back.complete and not self._caught_up:
                 self._watch.caught_up()  # and again in the next round, if that fails
                 self._caught_up = True
 
@@ -281,9 +272,15 @@ class Poller:
         pages = JobPages(provider)
         pages.before = self._breathe
         self._sweep = Sweep(pages, self._intake, self._schedule, self._clock)
-        self._history = History(pages, self._intake, self._registry)
-        self._read_page()  # nothing is live before it
+        history = History(pages, self._intake, self._registry)
+        cadence = self._schedule.cadence
+        self._back = ReadingBack(history, self._session.budget, cadence, self._hurry_up)
+        self._back.read_page()  # nothing is live before it
         self._pages = pages
+
+    def _hurry_up(self) -> None:
+        """A round that tells what has been read is to come now."""
+        self._hurry = True
 
     def _details(self) -> int:
         """How many details may be read now."""
@@ -292,44 +289,3 @@ class Poller:
             return 0
         room = budget.room()
         return most if room is None else min(most, max(1, room))
-
-    # -- the history ----------------------------------------------------------------------------
-
-    def _read_history(self, now: float) -> float:
-        """Reads a page of it, if there is one and it may be asked for; returns s until the next.
-
-        A page that fails slows down the history alone: rounds show whether the endpoint is there.
-        """
-        if not self._history.pending:
-            return _TICK
-        wait = self._history_waits_until - now
-        if wait <= 0 and not self._is_awaited():
-            wait = self._session.budget.delay()
-        if wait > 0:
-            return wait
-        try:
-            with endpoint_errors():
-                self._read_page()
-        except NetworkError as error:
-            setback = self._readings.met(error, was_live=True)
-            self._history_waits_until = now + setback.pause
-            # Told with the rounds, whose time is not that of the next try.
-            self._slowed = f"reading earlier jobs: {setback.problem} It is tried again."
-            return setback.pause
-        except QtowerError as error:
-            logger.info("the history waits: %s", error)  # the next round fails by it, and says so
-            self._history_waits_until = now + _TICK
-            return _TICK
-        self._readings.over()
-        self._slowed = ""
-        return _BREATH
-
-    def _finish_census(self, end: float) -> None:
-        while self._history.pending and time.monotonic() < end and not self._closed:
-            self._read_page()
-
-    def _read_page(self) -> None:
-        self._history.read_page()
-        if self._history.complete and not self._caught_up:
-            self._next_census = time.monotonic() + self._schedule.cadence.census  # this was one
-            self._hurry = True  # a round tells that
