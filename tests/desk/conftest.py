@@ -46,6 +46,20 @@ def journal(tmp_path: Path) -> Journal:
     return Journal("test", tmp_path, lambda title, text: None)
 
 
+@pytest.fixture
+def lab_file(tmp_path: Path) -> Path:
+    """Where the journal of the account "lab" lies, when it is opened in `tmp_path`."""
+    return tmp_path / "journal-lab.db"
+
+
+@pytest.fixture
+def when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals that are in memory try their files again when the test asks for it."""
+    from tests.desk.outages import only_when_asked  # which uses what stands here
+
+    only_when_asked(monkeypatch)
+
+
 @pytest.fixture(autouse=True)
 def quiet_provider() -> Iterator[None]:
     """The provider warns of what it deprecates and of what a ManagedJob swallows."""

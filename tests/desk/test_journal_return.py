@@ -26,7 +26,6 @@ from tests.desk.outages import (
     left_by_another,
     locked,
     lose,
-    only_when_asked,
     read_at,
     record,
     rows_in,
@@ -35,47 +34,41 @@ from tests.desk.outages import (
 )
 from tests.desk.test_journal import Told, a_part, a_row
 
-
-@pytest.fixture(autouse=True)
-def when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    only_when_asked(monkeypatch)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "journal-lab.db"
+pytestmark = pytest.mark.usefixtures("when_asked")
 
 
 # -- it goes back -------------------------------------------------------------------------------
 
 
-def test_what_was_learned_meanwhile_is_in_the_file(tmp_path: Path, file: Path) -> None:
+def test_what_was_learned_meanwhile_is_in_the_file(tmp_path: Path, lab_file: Path) -> None:
     told = Told()
     journal = Journal("lab", tmp_path, told)
     save(journal, a_row("1"), a_row("2"), a_row("3"))
-    with locked(file):
+    with locked(lab_file):
         save(journal, a_row("1", Status.RUNNING, 5.0), a_row("4"), gone=("2",))
         save(journal, a_row("1", Status.DONE, 9.0))
     come_back(journal)
     steps = [("QUEUED", 1.0), ("RUNNING", 5.0), ("DONE", 9.0)]
     assert journal.transitions("1") == [Step(name=name, at=at) for name, at in steps]
     save(journal, a_row("5"))
-    found = rows_in(file)
+    found = rows_in(lab_file)
     assert sorted(found) == ["1", "3", "4", "5"] and found["1"].status is Status.DONE
     assert [title for title, _ in told] == [GONE, BACK]
 
 
-def test_a_file_that_was_locked_at_the_start_is_gone_back_to(tmp_path: Path, file: Path) -> None:
-    left_by_another(file, a_row("1"), a_row("2"))
+def test_a_file_that_was_locked_at_the_start_is_gone_back_to(
+    tmp_path: Path, lab_file: Path
+) -> None:
+    left_by_another(lab_file, a_row("1"), a_row("2"))
     told = Told()
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+    with closing(sqlite3.connect(lab_file, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("UPDATE jobs SET final = 0")  # nobody else can even read it
         journal = Journal("lab", tmp_path, told)
         assert journal.unwritten is not None
         save(journal, a_row("3"), a_row("2", Status.DONE, 7.0))
     come_back(journal)
-    assert {key: row.status for key, row in rows_in(file).items()} == {
+    assert {key: row.status for key, row in rows_in(lab_file).items()} == {
         "1": Status.QUEUED,
         "2": Status.DONE,
         "3": Status.QUEUED,
@@ -85,24 +78,24 @@ def test_a_file_that_was_locked_at_the_start_is_gone_back_to(tmp_path: Path, fil
 
 @pytest.mark.parametrize("found_by", ["the one who writes rows", "one who submits"])
 def test_it_goes_back_by_itself(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, found_by: str
+    tmp_path: Path, lab_file: Path, monkeypatch: pytest.MonkeyPatch, found_by: str
 ) -> None:
     monkeypatch.setattr(journal_store, "_FIRST_PAUSE_SECONDS", 0.05)
     moved: list[float | None] = []
     journal = Journal("lab", tmp_path, Told())
     journal.watch(lambda: moved.append(journal.unwritten))
     if found_by == "one who submits":
-        with locked(file):
+        with locked(lab_file):
             record(journal, "s1", 1)
     else:
-        lose(journal, file)
+        lose(journal, lab_file)
     wait_until(lambda: len(moved) == 2, 20)
     assert moved[0] is not None and moved[1] is None
-    assert "trouble" in rows_in(file) or states_in(file, "s1") == [PartState.OPEN]
+    assert "trouble" in rows_in(lab_file) or states_in(lab_file, "s1") == [PartState.OPEN]
 
 
 def test_it_is_tried_less_and_less_often_and_never_in_a_busy_loop(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lab_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_store, "_FIRST_PAUSE_SECONDS", 2.0)
     monkeypatch.setattr(journal_store, "_LONGEST_PAUSE_SECONDS", 60.0)
@@ -114,7 +107,7 @@ def test_it_is_tried_less_and_less_often_and_never_in_a_busy_loop(
 
     monkeypatch.setattr(journal_store, "open_file", refuse)
     told = Told()
-    store = JournalStore(file, told, told, ticks=lambda: now[0])
+    store = JournalStore(lab_file, told, told, ticks=lambda: now[0])
     assert store.tend() == store.tend() == 2.0
     while now[0] < 300.0:
         now[0] += store.tend() or 0.0
@@ -123,15 +116,15 @@ def test_it_is_tried_less_and_less_often_and_never_in_a_busy_loop(
 
 
 def test_a_file_that_comes_and_goes_is_not_gone_back_to_every_moment(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lab_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_store, "_FIRST_PAUSE_SECONDS", 2.0)
     monkeypatch.setattr(journal_store, "_LONGEST_PAUSE_SECONDS", 60.0)
     now, pauses = [0.0], []
-    store = JournalStore(file, Told(), Told(), ticks=lambda: now[0])
+    store = JournalStore(lab_file, Told(), Told(), ticks=lambda: now[0])
     for steady in (0.0, 0.0, 0.0, 601.0):
         now[0] += steady
-        with locked(file):
+        with locked(lab_file):
             store.write([("DELETE FROM jobs", [()])], False)
         pauses.append(store.tend())
         now[0] += pauses[-1] or 0.0
@@ -140,10 +133,10 @@ def test_a_file_that_comes_and_goes_is_not_gone_back_to_every_moment(
 
 
 def test_nobody_waits_while_it_is_tried(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lab_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal("lab", tmp_path, Told())
-    lose(journal, file)
+    lose(journal, lab_file)
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly(*values: object, **names: object) -> sqlite3.Connection:
@@ -160,15 +153,15 @@ def test_nobody_waits_while_it_is_tried(
     go_on.set()
     wait_until(lambda: journal.unwritten is None, 20)
     assert journal.flush(10)
-    assert sorted(rows_in(file)) == ["1", "trouble"]
-    assert states_in(file, "s1") == [PartState.OPEN]
+    assert sorted(rows_in(lab_file)) == ["1", "trouble"]
+    assert states_in(lab_file, "s1") == [PartState.OPEN]
 
 
 def test_a_failure_on_the_way_back_is_no_loss(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lab_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal("lab", tmp_path, Told())
-    lose(journal, file)
+    lose(journal, lab_file)
     rows = [a_row(f"{number:04}") for number in range(1500)]
     save(journal, *rows)
     failed = threading.Event()
@@ -184,7 +177,7 @@ def test_a_failure_on_the_way_back_is_no_loss(
         save(journal, a_row("0007", Status.DONE, 9.0), gone=("0008",))
     assert journal.unwritten is not None
     come_back(journal)
-    found = rows_in(file)
+    found = rows_in(lab_file)
     assert len(found) == 1500 and "0008" not in found
     assert found["0007"].status is Status.DONE
 
@@ -192,11 +185,11 @@ def test_a_failure_on_the_way_back_is_no_loss(
 # -- beside others ------------------------------------------------------------------------------
 
 
-def test_the_newer_of_what_two_have_read_stands(tmp_path: Path, file: Path) -> None:
+def test_the_newer_of_what_two_have_read_stands(tmp_path: Path, lab_file: Path) -> None:
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     keys = ("ours is newer", "theirs is newer", "ended", "untouched", "gone", "gone and seen")
     save(journal, *(read_at(key, Status.QUEUED, 1.0) for key in keys))
-    lose(journal, file)
+    lose(journal, lab_file)
     save(
         journal,
         read_at("ours is newer", Status.RUNNING, 5.0),
@@ -214,7 +207,7 @@ def test_the_newer_of_what_two_have_read_stands(tmp_path: Path, file: Path) -> N
         read_at("only theirs", Status.DONE, 4.0),
     )
     come_back(journal)
-    found = rows_in(file)
+    found = rows_in(lab_file)
     assert {key: row.status.value for key, row in found.items() if key != "trouble"} == {
         "ours is newer": "RUNNING",
         "theirs is newer": "DONE",
@@ -240,7 +233,7 @@ def test_a_result_that_one_of_two_has_kept_is_kept() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_happens_the_newest_of_every_job_is_kept(
-    tmp_path: Path, file: Path, seed: int
+    tmp_path: Path, lab_file: Path, seed: int
 ) -> None:
     """Two qtowers read the same jobs, and lose the file and find it again as it comes."""
     chance = random.Random(seed)
@@ -250,7 +243,7 @@ def test_whatever_happens_the_newest_of_every_job_is_kept(
         journal = chance.choice(journals)
         if chance.random() < 0.1:
             if journal.unwritten is None:
-                with locked(file):
+                with locked(lab_file):
                     save(journal, read_at("trouble", Status.RUNNING, float(now)))
             else:
                 come_back(journal)
@@ -259,7 +252,7 @@ def test_whatever_happens_the_newest_of_every_job_is_kept(
         save(journal, row)
     for journal in journals:
         come_back(journal)
-    found = rows_in(file)
+    found = rows_in(lab_file)
     assert {key: found[key].name for key in newest} == {
         key: row.name for key, row in newest.items()
     }

@@ -26,7 +26,6 @@ from tests.desk.outages import (
     locked,
     lose,
     nothing_is_wrong,
-    only_when_asked,
     record,
     remove,
     states_in,
@@ -34,24 +33,16 @@ from tests.desk.outages import (
 from tests.desk.test_journal import Told, a_part
 from tests.desk.test_submission import BELL, prepare
 
-
-@pytest.fixture(autouse=True)
-def when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    only_when_asked(monkeypatch)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "journal-lab.db"
+pytestmark = pytest.mark.usefixtures("when_asked")
 
 
 def test_sets_that_are_sent_meanwhile_are_neither_lost_nor_sent_again(
-    tmp_path: Path, file: Path
+    tmp_path: Path, lab_file: Path
 ) -> None:
     journal = Journal("lab", tmp_path, Told())
     record(journal, "before")
     journal.intents.sent("before", 0, "j0")
-    lose(journal, file)
+    lose(journal, lab_file)
     for index in (1, 2):
         journal.intents.begun("before", index)
     journal.intents.sent("before", 1, "j1")
@@ -64,20 +55,20 @@ def test_sets_that_are_sent_meanwhile_are_neither_lost_nor_sent_again(
     other = Journal("lab", tmp_path, nothing_is_wrong).intents
     sent, begun = other.parts("before")[1:]
     assert (sent.state, sent.job_id, begun.state) == (PartState.SENT, "j1", PartState.BEGUN)
-    assert states_in(file, "meanwhile") == [PartState.OPEN, PartState.FAILED, PartState.OPEN]
-    assert states_in(file, "given up") == [PartState.LEFT] * 3
+    assert states_in(lab_file, "meanwhile") == [PartState.OPEN, PartState.FAILED, PartState.OPEN]
+    assert states_in(lab_file, "given up") == [PartState.LEFT] * 3
     assert [each.intent.set_id for each in other.unfinished()] == ["before", "meanwhile"]
     assert all(each.owned for each in other.unfinished()), "they are being sent"
     assert other.qobjs.read("meanwhile", 2) == b"{}" and not other.qobjs.has("given up", 0)
     assert not other.claim("meanwhile")
 
 
-def test_what_others_did_with_their_sets_stands(tmp_path: Path, file: Path) -> None:
+def test_what_others_did_with_their_sets_stands(tmp_path: Path, lab_file: Path) -> None:
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     for set_id in ("sent", "left", "seen"):
         record(other, set_id, 1)
         other.intents.release(set_id)
-    lose(journal, file)
+    lose(journal, lab_file)
     journal.intents.sent("seen", 0, "j3")  # found at the endpoint
     assert other.intents.claim("sent") and other.intents.claim("seen")
     other.intents.sent("sent", 0, "j1")
@@ -85,15 +76,17 @@ def test_what_others_did_with_their_sets_stands(tmp_path: Path, file: Path) -> N
     other.intents.leave("left")
     come_back(journal)
     assert journal.intents.unfinished() == []
-    assert states_in(file, "sent") == states_in(file, "seen") == [PartState.SENT]
-    assert states_in(file, "left") == [PartState.LEFT]
+    assert states_in(lab_file, "sent") == states_in(lab_file, "seen") == [PartState.SENT]
+    assert states_in(lab_file, "left") == [PartState.LEFT]
 
 
-def test_nothing_is_decided_in_memory_of_a_set_that_others_know(tmp_path: Path, file: Path) -> None:
+def test_nothing_is_decided_in_memory_of_a_set_that_others_know(
+    tmp_path: Path, lab_file: Path
+) -> None:
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     record(other, "s1", 1)
     other.intents.release("s1")
-    lose(journal, file)
+    lose(journal, lab_file)
     decisions: list[Callable[[], object]] = [
         lambda: journal.intents.claim("s1"),
         lambda: journal.intents.leave("s1"),
@@ -106,20 +99,20 @@ def test_nothing_is_decided_in_memory_of_a_set_that_others_know(tmp_path: Path, 
     assert journal.intents.claim("s1")
 
 
-def test_the_furthest_that_two_know_of_a_part_stands(tmp_path: Path, file: Path) -> None:
+def test_the_furthest_that_two_know_of_a_part_stands(tmp_path: Path, lab_file: Path) -> None:
     """Both have lost the file, and it is another one by now."""
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     record(journal, "s1", 4)
     for each in (journal, other):
-        lose(each, file)
-    remove(file)
+        lose(each, lab_file)
+    remove(lab_file)
     other.intents.sent("s1", 0, "j0")
     other.intents.begun("s1", 1)
     come_back(other)
     journal.intents.begun("s1", 0)
     journal.intents.sent("s1", 2, "j2")
     come_back(journal)
-    assert states_in(file, "s1") == [
+    assert states_in(lab_file, "s1") == [
         PartState.SENT,
         PartState.BEGUN,
         PartState.SENT,
@@ -128,13 +121,13 @@ def test_the_furthest_that_two_know_of_a_part_stands(tmp_path: Path, file: Path)
     assert [part.job_id for part in journal.intents.parts("s1")] == ["j0", "", "j2", ""]
 
 
-def test_a_wish_is_heard_when_the_file_is_back(tmp_path: Path, file: Path) -> None:
+def test_a_wish_is_heard_when_the_file_is_back(tmp_path: Path, lab_file: Path) -> None:
     """Another qtower stops a set while its sender does not see the file."""
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     for set_id in ("stopped", "stopped and paused", "resumed"):
         record(journal, set_id, 1)
     journal.intents.set_wish("resumed", Wish.PAUSE)
-    lose(journal, file)
+    lose(journal, lab_file)
     journal.intents.set_wish("stopped and paused", Wish.PAUSE)
     journal.intents.release("resumed")
     for set_id in ("stopped", "stopped and paused"):
@@ -147,12 +140,14 @@ def test_a_wish_is_heard_when_the_file_is_back(tmp_path: Path, file: Path) -> No
     assert journal.intents.wish("resumed") is Wish.GO
 
 
-def test_qobjs_of_sets_that_it_cannot_see_are_not_tidied_away(tmp_path: Path, file: Path) -> None:
+def test_qobjs_of_sets_that_it_cannot_see_are_not_tidied_away(
+    tmp_path: Path, lab_file: Path
+) -> None:
     journal = Journal("lab", tmp_path, Told())
     record(journal, "set", 1)
     journal.intents.qobjs.keep("set", [b"{}", b"{}"])
     journal._store._connection.close()
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+    with closing(sqlite3.connect(lab_file, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("INSERT INTO intents SELECT set_id, 1, intent, 'open', '', '' FROM intents")
         late = Journal("lab", tmp_path, Told(), clock=lambda: 1e12)
@@ -161,13 +156,13 @@ def test_qobjs_of_sets_that_it_cannot_see_are_not_tidied_away(tmp_path: Path, fi
     assert journal.intents.qobjs.has("set", 1)
 
 
-def test_a_claim_during_which_the_file_is_lost_is_none(tmp_path: Path, file: Path) -> None:
+def test_a_claim_during_which_the_file_is_lost_is_none(tmp_path: Path, lab_file: Path) -> None:
     journal, other = (Journal("lab", tmp_path, Told()) for _ in range(2))
     record(other, "s1", 1)
     other.intents.release("s1")
-    with locked(file), pytest.raises(StorageError, match="another qtower would not know"):
+    with locked(lab_file), pytest.raises(StorageError, match="another qtower would not know"):
         journal.intents.claim("s1")
-    with locked(file), pytest.raises(StorageError, match="another qtower would not know"):
+    with locked(lab_file), pytest.raises(StorageError, match="another qtower would not know"):
         journal.intents.leave("s1")
     assert other.intents.qobjs.has("s1", 0)
     come_back(journal)
