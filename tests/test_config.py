@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,10 @@ def test_a_file_with_a_token_that_others_can_read_is_refused(config: Path) -> No
         ('[accounts.lab]\nurl = "https://l"\nhub = "h"\n', "all three"),
         ('[accounts.local]\nurl = "https://l"\n', "cannot be named"),
         ('colour = "red"\n', "unknown field `colour`"),
+        (f"x = {'[' * 9000}{']' * 9000}\n", "nests too deeply"),
+        (f"{'a.' * 9000}b = 1\n", "nests too deeply"),
+        (f"x = {'9' * 9000}\n", "not valid TOML"),
+        ("#" * 2_000_000, "File too large"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence(config: Path, text: str, sentence: str) -> None:
@@ -130,6 +135,21 @@ def test_a_wrong_file_gets_one_sentence(config: Path, text: str, sentence: str) 
     assert sentence in str(error.value)
     assert SECRET not in str(error.value)
     assert str(config) in str(error.value)
+
+
+def test_links_that_lead_in_a_circle_get_one_sentence(config: Path) -> None:
+    config.symlink_to(config.name)
+    with pytest.raises(ConfigError, match="Too many levels of symbolic links"):
+        load_settings()
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x", "a\\u0000b"])
+@pytest.mark.parametrize("key", ["token-file", "ca-file"])
+def test_a_path_that_is_none_gets_one_sentence(config: Path, key: str, path: str) -> None:
+    token = "" if key == "token-file" else 'token = "a"\n'
+    write(config, f'[accounts.lab]\nurl = "https://l"\n{token}{key} = "{path}"\n')
+    with pytest.raises(ConfigError, match=f'The {key} of the account "lab" is no path'):
+        with_token(find_account("lab"))
 
 
 def test_an_unknown_account_names_the_known(config: Path) -> None:
@@ -164,6 +184,12 @@ def test_a_stored_account_of_the_dead_server_waits_to_be_asked_for(home: Path) -
 def test_a_broken_stored_account_is_no_account(home: Path) -> None:
     (home / ".qiskit").mkdir()
     (home / ".qiskit" / "qiskitrc").write_bytes(b"\xff\xfe not an ini")
+    assert resolve_account().name == LOCAL
+
+
+def test_a_pipe_in_place_of_a_stored_account_keeps_nobody_waiting(home: Path) -> None:
+    (home / ".qiskit").mkdir()
+    os.mkfifo(home / ".qiskit" / "qiskitrc")
     assert resolve_account().name == LOCAL
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -124,6 +126,32 @@ def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(token_sources, "_COMMAND_SECONDS", 0.2)
     with pytest.raises(ConfigError, match="did not end in time"):
         by_command("sleep", "600").read()
+
+
+def test_a_command_may_leave_an_agent_behind(tmp_path: Path) -> None:
+    # It lives on, and has the pipe into which the token was written.
+    command = f"sleep 600 & echo $! > {tmp_path}/agent; echo {SECRET}"
+    assert by_command("sh", "-c", command).read() == SECRET
+    os.kill(int((tmp_path / "agent").read_text()), signal.SIGKILL)
+
+
+def test_a_command_that_hangs_is_ended_though_its_agent_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(token_sources, "_COMMAND_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match="did not end in time"):
+        by_command("sh", "-c", f"sleep 600 & echo $! > {tmp_path}/agent; sleep 600").read()
+    os.kill(int((tmp_path / "agent").read_text()), signal.SIGKILL)
+
+
+def test_of_a_command_that_writes_without_end_little_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(token_sources, "_COMMAND_SECONDS", 1.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ConfigError, match="did not end in time"):
+        by_command("cat", "/dev/zero").read()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
 
 
 # -- the keyring -------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from qtower.entries import AccountEntry
 from qtower.errors import ConfigError
-from qtower.private_files import refuse_if_shared
+from qtower.private_files import expanded, refuse_if_shared
 
 _TOKEN_KEYS = ("token", "token-file", "token-command")
 # Logging in takes about eight calls; more than the most are as good as no limit.
@@ -82,7 +82,7 @@ def is_command(command: str | list[str]) -> bool:
 
 def ca_file(name: str, given: str) -> str:
     """The path of an account's CA file, or of a directory of them as OpenSSL makes it."""
-    file = Path(given).expanduser()
+    file = expanded(given, f'The ca-file of the account "{name}"')
     if not file.exists():
         raise ConfigError(
             f'The ca-file of the account "{name}", {file}, is not there.',

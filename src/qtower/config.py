@@ -108,7 +108,7 @@ def load_settings(file: Path | None = None) -> Settings:
     file = file or paths.config_file()
     try:
         refuse_if_foreign(file)
-        content = file.read_bytes()
+        content = paths.read_plain(file)
     except FileNotFoundError:
         return Settings()
     except OSError as error:
@@ -117,7 +117,9 @@ def load_settings(file: Path | None = None) -> Settings:
         ) from error
     try:
         document: dict[str, Any] = tomli.loads(content.decode())
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"{file} nests too deeply.", "Write its tables flat.") from None
+    except ValueError as error:  # what is no TOML or no UTF-8, or a number without end
         # The decoder's own message quotes positions, never values.
         raise ConfigError(f"{file} is not valid TOML: {error}.", "Correct that line.") from None
     try:

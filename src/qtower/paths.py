@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import warnings
@@ -73,6 +74,37 @@ def private_dir(path: Path) -> Path:
             "Check its permissions and the free space of the disk.",
         ) from error
     return path
+
+
+def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Opens a regular file (0600 if it is made) and returns its descriptor.
+
+    Raises:
+        OSError: It cannot be opened, or is a pipe, a device or a directory, some of which would
+            keep their reader waiting for ever.
+    """
+    strange = OSError(errno.EINVAL, "It is not a regular file", str(path))
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise (strange if error.errno == errno.ENXIO else error) from None  # a pipe without reader
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise strange
+    return descriptor
+
+
+def read_plain(path: Path, limit: int = 1_000_000) -> bytes:
+    """Returns what a regular file of at most `limit` bytes holds.
+
+    Raises:
+        OSError: It cannot be read, is no regular file, or is longer.
+    """
+    with os.fdopen(open_plain(path), "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def write_private(path: Path, content: bytes) -> None:

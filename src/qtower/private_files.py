@@ -12,6 +12,20 @@ from qtower.errors import ConfigError
 _ROOT = 0
 
 
+def expanded(given: str, called: str) -> Path:
+    """The path that a setting names, which may begin with "~".
+
+    Raises:
+        ConfigError: It begins with a user who is not known here, or holds a null character.
+    """
+    try:
+        if "\0" not in given:
+            return Path(given).expanduser()
+    except RuntimeError:  # "~name", and nobody has that name
+        pass
+    raise ConfigError(f"{called} is no path on this machine.", "Write it from / on.")
+
+
 def refuse_if_shared(file: Path, what: str = "holds a token") -> None:
     """Refuses a file that anybody but its owner may read or write.
 
@@ -48,6 +62,7 @@ def refuse_if_foreign(file: Path) -> None:
     """
     if os.name != "posix":
         return
+    file.stat()  # of links in a circle, `resolve` makes no OSError
     real = file.resolve(strict=True)
     status, directory = real.stat(), real.parent.stat()
     if not stat.S_ISREG(status.st_mode):

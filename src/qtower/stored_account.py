@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from qtower import paths
+
 
 class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored, unchecked; `file` is where, None for the environment."""
@@ -38,8 +40,8 @@ def read(environment: Mapping[str, str]) -> StoredAccount | None:
     parser = configparser.RawConfigParser()
     try:
         file = Path(environment.get("HOME") or "~").expanduser() / ".qiskit" / "qiskitrc"
-        parser.read(file)
-    except (configparser.Error, OSError, UnicodeDecodeError, RuntimeError):
+        parser.read_string(paths.read_plain(file).decode())
+    except (configparser.Error, OSError, ValueError, RuntimeError):
         return None
     if not parser.has_section("ibmq"):
         return None

@@ -7,10 +7,13 @@ wrong is told without quoting what was read.
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import select
 import shlex
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +22,7 @@ import msgspec
 
 from qtower import paths
 from qtower.errors import ConfigError
-from qtower.private_files import refuse_if_shared
+from qtower.private_files import expanded, refuse_if_shared
 from qtower.surroundings import for_strangers
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,7 @@ KEYRING_SERVICE = "qtower"
 """Under this name tokens lie in a keyring; the user is `NAME@HOST`."""
 
 _COMMAND_SECONDS = 60.0  # a person may have to unlock a store of passwords
+_LOOK_SECONDS = 0.1  # between looks whether it has ended
 _KEYRING_SECONDS = 60.0
 _MOST_CHARACTERS = 4096
 
@@ -60,7 +64,7 @@ class TokenSource(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: There is none, or it cannot be had.
         """
         if self.file:
-            return read_token_file(Path(self.file).expanduser())
+            return read_token_file(self._file)
         if self.command:
             return checked(_ask_command(self.account, self.command), self._called)
         token = _ask_keyring(self, lambda ring: ring.get_password(KEYRING_SERVICE, self.keyring))
@@ -84,7 +88,7 @@ class TokenSource(msgspec.Struct, frozen=True, kw_only=True):
                 "Store it where that command looks for it.",
             )
         if self.file:
-            file = Path(self.file).expanduser()
+            file = self._file
             try:
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 paths.write_private(file.resolve(), f"{token}\n".encode())
@@ -106,7 +110,7 @@ class TokenSource(msgspec.Struct, frozen=True, kw_only=True):
                 "Remove it where that command finds it.",
             )
         if self.file:
-            file = Path(self.file).expanduser()
+            file = self._file
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
@@ -119,6 +123,10 @@ class TokenSource(msgspec.Struct, frozen=True, kw_only=True):
 
         _ask_keyring(self, forget)
         return "the keyring"
+
+    @property
+    def _file(self) -> Path:
+        return expanded(self.file, f'The token-file of the account "{self.account}"')
 
     @property
     def _called(self) -> str:
@@ -185,37 +193,70 @@ def _ask_command(account: str, command: tuple[str, ...]) -> str:
     """
     program, by_hand = command[0], "Run it by hand to see why."
     try:
-        run = subprocess.run(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=for_strangers(),
-            timeout=_COMMAND_SECONDS,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise ConfigError(
-            f'The token-command of "{account}" ({program}) did not end in time.', by_hand
-        ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no command"
         raise ConfigError(
             f'The token-command of "{account}" ({program}) cannot be started: {reason}.',
             "Correct token-command in config.toml.",
         ) from None
-    if run.returncode:
+    try:
+        written = _written_by(process, time.monotonic() + _COMMAND_SECONDS)
+    except TimeoutError:
         raise ConfigError(
-            f'The token-command of "{account}" ({program}) failed with status {run.returncode}.',
+            f'The token-command of "{account}" ({program}) did not end in time.', by_hand
+        ) from None
+    if process.returncode:
+        raise ConfigError(
+            f'The token-command of "{account}" ({program}) failed with status '
+            f"{process.returncode}.",
             by_hand,
         )
-    lines = run.stdout[: _MOST_CHARACTERS + 1].decode(errors="replace").splitlines()
+    lines = written.decode(errors="replace").splitlines()
     if not lines or not lines[0].strip():
         raise ConfigError(
             f'The token-command of "{account}" ({program}) wrote nothing on its first line.',
             by_hand,
         )
     return lines[0].strip()
+
+
+def _written_by(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """The beginning of what a process writes until it ends; the rest is read and dropped.
+
+    What it has started, as an agent for its keys, may live on and keep the pipe: nobody waits for
+    that.
+
+    Raises:
+        TimeoutError: It has not ended by the `deadline`; it is killed.
+    """
+    assert process.stdout is not None
+    written = b""
+    with process.stdout as pipe:
+        try:
+            while time.monotonic() < deadline:
+                ended = process.poll() is not None  # what it wrote before is in the pipe
+                readable = select.select([pipe], [], [], 0 if ended else _LOOK_SECONDS)[0]
+                piece = os.read(pipe.fileno(), 1 << 16) if readable else b""
+                written += piece[: _MOST_CHARACTERS + 1 - len(written)]
+                if readable and not piece:  # nobody has the pipe any more
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                    return written
+                if ended and not piece:
+                    return written
+            raise TimeoutError
+        except BaseException as error:
+            process.kill()
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError from None
+            raise
 
 
 def _ask_keyring(source: TokenSource, ask: Callable[[_Ring], _Value]) -> _Value:

@@ -323,3 +323,25 @@ def test_the_log_of_commands_is_private(tmp_path: Path, monkeypatch: pytest.Monk
         logging.captureWarnings(False)
     assert "written" in log.read_text()
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "full disk"])
+def test_a_log_that_cannot_be_written_bothers_nobody(kind: str, tmp_path: Path) -> None:
+    log = tmp_path / "commands.log"
+    if kind == "pipe":
+        os.mkfifo(log)
+    elif kind == "directory":
+        log.mkdir()
+    script = (
+        "import logging, resource, signal, sys; from pathlib import Path\n"
+        "from qtower.agent import logs\n"
+        "logs.leave_stdout(Path(sys.argv[1]))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "if sys.argv[2] == 'full disk':\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "logging.warning('of no interest')\n"
+        "sys.stderr.write('done')\n"
+    )
+    command = [sys.executable, "-c", script, str(log), kind]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (run.stdout, run.stderr) == ("", "done")

@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from qtower import paths
-from qtower.errors import ServiceError
+from qtower.errors import ServiceError, StorageError
 from qtower.service import asking, local
 from qtower.service.report import read_report
 
@@ -160,6 +160,29 @@ def test_a_damaged_record_is_no_record(content: bytes) -> None:
     paths.write_private(paths.runtime_dir() / "service.json", content)
     assert local.status() is None
     assert local.stop() is False
+
+
+@pytest.mark.parametrize("name", ["service.json", "service.token", "service.lock"])
+@pytest.mark.parametrize("kind", ["pipe", "directory", "circle"])
+def test_what_is_in_the_place_of_its_files_is_said_and_keeps_nobody_waiting(
+    name: str, kind: str
+) -> None:
+    file = paths.runtime_dir() / name
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "directory":
+        file.mkdir()
+    else:
+        file.symlink_to(file.name)
+    with pytest.raises(StorageError, match=f"{name} cannot be used"):
+        local.ensure_running()
+    file.rmdir() if kind == "directory" else file.unlink()
+
+
+def test_a_pipe_in_the_place_of_its_log_is_said() -> None:
+    os.mkfifo(local.log_file())
+    with pytest.raises(StorageError, match="log cannot be used: It is not a regular file"):
+        local.ensure_running()
 
 
 def test_a_stranger_on_the_port_is_not_taken_for_ours() -> None:

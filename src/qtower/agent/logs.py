@@ -10,6 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import NamedTuple
 
+from qtower import paths
 from qtower.desk.scrubbing import ScrubbingFormatter
 
 _LOG_BYTES = 2_000_000
@@ -81,9 +82,13 @@ class _PrivateHandler(RotatingFileHandler):
         )
 
     def _open(self) -> io.TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        descriptor = paths.open_plain(Path(self.baseFilename), flags)
         os.fchmod(descriptor, 0o600)  # older versions left it to the umask
         return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # as logging has it
+        """A log that cannot be written, as on a full disk, is nothing to bother a person with."""
 
 
 class _DescriptorHandler(_PrivateHandler):

@@ -23,7 +23,7 @@ import msgspec
 import psutil
 
 from qtower import paths
-from qtower.errors import ServiceError
+from qtower.errors import ServiceError, StorageError
 from qtower.service import asking, notes
 from qtower.service.notes import Note
 from qtower.surroundings import for_strangers
@@ -53,6 +53,19 @@ class LocalService(msgspec.Struct, frozen=True, kw_only=True):
     __str__ = __repr__
 
 
+@contextmanager
+def _with_its_files() -> Iterator[None]:
+    """Around whatever reads or writes its files: what is in their place may be no file."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or 'A file of the local service'} cannot be used: {error.strerror}.",
+            "Move away what is there, or mend its permissions.",
+        ) from error
+
+
+@_with_its_files()
 def ensure_running(timeout: float = 30) -> LocalService:
     """Returns the user's service, and starts it if there is none.
 
@@ -76,6 +89,7 @@ def ensure_running(timeout: float = 30) -> LocalService:
     return _await_ready(note, started, deadline)
 
 
+@_with_its_files()
 def status() -> LocalService | None:
     """Returns the service if it runs and answers, else `None`. Starts nothing."""
     note = _live_note()
@@ -87,6 +101,7 @@ def status() -> LocalService | None:
     return _service(note, token, started=False)
 
 
+@_with_its_files()
 def running(data_dir: Path | None = None) -> Note | None:
     """Returns the note of the service that uses a data directory, whether or not it answers.
 
@@ -96,6 +111,7 @@ def running(data_dir: Path | None = None) -> Note | None:
     return _live_note() if data_dir is None else notes.read(notes.note_file(data_dir))
 
 
+@_with_its_files()
 def stop(timeout: float = 5) -> bool:
     """Ends the service, with its running simulations; False if none was running.
 
@@ -130,7 +146,7 @@ def token_file() -> Path:
 def _lock(deadline: float) -> Iterator[None]:
     """Held by whoever starts or stops the service; the kernel frees it if they die."""
     file = paths.runtime_dir() / "service.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = paths.open_plain(file, os.O_RDWR | os.O_CREAT)
     try:
         while not _locked(descriptor):
             if time.monotonic() > deadline:
@@ -177,7 +193,7 @@ def _token() -> str:
 
 def _read_token(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        return paths.read_plain(file).decode().strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
 
@@ -202,7 +218,7 @@ def _start() -> Note:
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     _make_token()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = paths.open_plain(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         offset = os.fstat(descriptor).st_size
         process = subprocess.Popen(
@@ -274,7 +290,7 @@ def _await_ready(note: Note, started: bool, deadline: float) -> LocalService:
 
 
 def _announced_url(note: Note) -> str:
-    with log_file().open("rb") as log:
+    with os.fdopen(paths.open_plain(log_file()), "rb") as log:
         log.seek(note.log_offset)
         for line in log:
             text = line.decode(errors="replace")

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from qtower.paths import write_private
+from qtower.paths import read_plain, write_private
 from qtower.processes import process_lives, process_name
 
 
@@ -66,9 +66,13 @@ def write(file: Path, note: Note) -> None:
 
 
 def read(file: Path) -> Note | None:
-    """Returns the note in `file` if its process lives."""
+    """Returns the note in `file` if its process lives.
+
+    Raises:
+        OSError: There is something in its place that cannot be read.
+    """
     try:
-        note = msgspec.json.decode(file.read_bytes(), type=Note)
+        note = msgspec.json.decode(read_plain(file), type=Note)
     except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, ValueError):
         return None
     return note if note.lives else None
