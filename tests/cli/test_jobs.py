@@ -67,7 +67,7 @@ def test_submit_wait_and_read_the_counts(qtower: CommandLine, bell: Path) -> Non
 
     late = qtower("cancel", row["job_id"])
     assert late.returncode == 1
-    assert "too late" in late.stdout
+    assert late.stdout.startswith(row["job_id"]) and "too late" in late.stdout
 
     not_failed = qtower("error", row["job_id"])
     assert not_failed.returncode == 1
@@ -114,6 +114,8 @@ def test_wait_ends_with_3_when_a_job_was_cancelled(qtower: CommandLine, tmp_path
         (["submit", "BELL", "--shots", "0"], 2, "--shots"),
         (["submit", "BELL", "--shots", "100000000"], 1, "shots"),
         (["submit", "BELL", "--backend", "ibmq_nowhere"], 1, "ibmq_nowhere"),
+        (["submit", "."], 1, ".: It is a directory"),
+        (["serve", "--check", "--scheduler", "nowhere"], 2, "'--scheduler'"),
         (["cancel", "no-such-job"], 1, "There is no job"),
         (["result", "no-such-job"], 1, "There is no job"),
         (["list", "--account", "nobody"], 1, "There is no account"),
@@ -127,3 +129,14 @@ def test_bad_input_gets_one_sentence(
     assert run.returncode == code, run.stderr
     assert sentence in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "group", [[], ["unsent"], ["service"], ["service", "token"], ["account"]], ids=" ".join
+)
+def test_what_each_command_does_is_said_in_a_line_that_fits(
+    qtower: CommandLine, group: list[str]
+) -> None:
+    shown = qtower(*group, "--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert len(shown) > 1
+    assert not [line for line in shown if line.endswith("...")]

@@ -22,7 +22,7 @@ def account() -> None:
 
 @account.command("list")
 def list_accounts() -> None:
-    """List the accounts, the default first, and where the token of each comes from."""
+    """List the accounts, the default first, and where their tokens are."""
     settings = load_settings()
     for name in account_names(settings):
         entry = settings.accounts.get(name)
@@ -41,9 +41,10 @@ def list_accounts() -> None:
 @click.argument("name")
 @click.option("--remove", is_flag=True, help="Remove the stored token instead.")
 def token(name: str, remove: bool) -> None:
-    """Store the token of the account NAME: in its token-file if it has one, else in the keyring.
+    """Store the token of an account, in its token-file or the keyring.
 
-    It is asked for without echo, or read from standard input. It is never an argument.
+    The keyring, if the entry of NAME names no file. The token is asked for without echo, or read
+    from standard input. It is never an argument.
     """
     logs.leave_stdout(paths.state_dir() / "commands.log")
     source = _source(name)

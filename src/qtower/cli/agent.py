@@ -20,7 +20,7 @@ from qtower.errors import StorageError
 @click.option("--account", "account_name", metavar="NAME", help="An account of config.toml.")
 @read_only_option
 def agent(account_name: str | None) -> None:
-    """Serve an account's jobs over stdin and stdout, one JSON message a line.
+    """Serve an account's jobs on stdin and stdout, as lines of JSON.
 
     This is what the monitor starts, here or through ssh. See docs/protocol.md.
     """

@@ -127,16 +127,15 @@ def submit(
 @account_option
 @json_option
 def cancel(jobs: tuple[str, ...], account: str | None, as_json: bool) -> None:
-    """Cancel jobs, each named by its job id, or all jobs of a set by the set's id."""
-    outcomes: list[CancelOutcome] = []
+    """Cancel jobs, or all jobs of a set, by id or name."""
     with open_session(account, change=Cancel) as session:
-        for row in [row for name in jobs for row in session.find(name)]:
-            outcomes.append(_cancel(session, row))
+        rows = [row for name in jobs for row in session.find(name)]
+        outcomes = [_cancel(session, row) for row in rows]
     if as_json:
         print_json(outcomes)
     else:
-        for outcome in outcomes:
-            click.echo(f"{inert(outcome.key)}: {inert(outcome.message)}")
+        for row, outcome in zip(rows, outcomes, strict=True):
+            click.echo(f"{inert(row.job_id or row.key)}: {inert(outcome.message)}")
     raise SystemExit(0 if all(outcome.outcome == "cancelled" for outcome in outcomes) else 1)
 
 

@@ -28,8 +28,9 @@ def result(job: str, account: str | None, experiment: int | None, as_json: bool)
         row = session.find_one(job)
         head = session.desk.result(GetResult(key=row.key))
         if experiment is not None and experiment >= len(head.experiments):
+            count = len(head.experiments)
             raise NotFoundError(
-                f"The job has {len(head.experiments)} experiments, numbered from 0.",
+                f"The job has {count} experiment{'' if count == 1 else 's'}, numbered from 0.",
                 "Name one of them.",
             )
         wanted = range(len(head.experiments)) if experiment is None else [experiment]

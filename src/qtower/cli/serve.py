@@ -88,7 +88,7 @@ def serve(
     check: bool,
     idle_seconds: float | None,
 ) -> None:
-    """Run a service with the API of the IBM Quantum Experience, simulating with Aer.
+    """Run a service with the API of the IBM Quantum Experience, on Aer.
 
     Its first line says where it listens. Ctrl+C ends it; unfinished jobs run again at the next
     start.
@@ -102,13 +102,12 @@ def serve(
     from qtower.service.tls import ExposureError
 
     settings = load(config) if config else ServiceSettings()
-    changes = {
-        "limits": ("jobs", job_limit),
-        "database": ("url", database),
-        "scheduler": ("address", scheduler),
-    }
-    for section, (field, value) in changes.items():
-        settings = _with(settings, section, field, value)
+    for option, section, field, value in (
+        ("--job-limit", "limits", "jobs", job_limit),
+        ("--database", "database", "url", database),
+        ("--scheduler", "scheduler", "address", scheduler),
+    ):
+        settings = _with(settings, option, section, field, value)
     if check:
         click.echo(_in_order(settings))
         return
@@ -143,7 +142,7 @@ def _in_order(settings: Any) -> str:
     return f"The configuration is in order: {', '.join(words)}."
 
 
-def _with(settings: Any, section: str, field: str, value: Any) -> Any:
+def _with(settings: Any, option: str, section: str, field: str, value: Any) -> Any:
     """The settings with what the command line says instead of the file."""
     if value is None:
         return settings
@@ -153,5 +152,6 @@ def _with(settings: Any, section: str, field: str, value: Any) -> Any:
         # Checked as in the file. The value itself is not told: an address may hold a password.
         msgspec.convert(msgspec.to_builtins(changed), type(table))
     except msgspec.ValidationError:
-        raise click.BadParameter("The value is not of the right form.") from None
+        words = "It is not of the form that --help shows."
+        raise click.BadParameter(words, param_hint=f"'{option}'") from None
     return msgspec.structs.replace(settings, **{section: changed})

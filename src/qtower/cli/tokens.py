@@ -50,7 +50,7 @@ def token() -> None:
     "--given", is_flag=True, help="Ask for a token that the user has, instead of making one."
 )
 def add(user: str, data_dir: Path | None, config: Path | None, given: bool) -> None:
-    """Give USER a token, and write it to standard output: this once, and never again."""
+    """Give USER a token, and write it to standard output, this once."""
     if not re.fullmatch(USER_NAME, user):
         raise click.BadParameter("A name is letters, digits, dots, hyphens and underscores.")
     if config is not None and user not in load(config).users:
@@ -68,7 +68,7 @@ def add(user: str, data_dir: Path | None, config: Path | None, given: bool) -> N
 @_data_dir
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
 def list_(data_dir: Path | None, as_json: bool) -> None:
-    """List whose tokens there are, and their ids; the tokens themselves are not kept."""
+    """List whose tokens there are. The tokens themselves are not kept."""
     found = _file(_known(data_dir)).tokens()
     rows = [(known.id, known.user, _date(known.created)) for known in found]
     if as_json:
@@ -83,14 +83,14 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @click.argument("token_id", metavar="ID")
 @_data_dir
 def revoke(token_id: str, data_dir: Path | None) -> None:
-    """Take the token with this ID back: whoever logged in with it is out at once."""
+    """Take a token back: whoever logged in with it is out at once."""
     revoked = _file(_known(data_dir)).revoke(token_id)
     click.echo(f"Token {revoked.id} of {inert(revoked.user)} revoked.")
 
 
 @token.command("hash")
 def hash_() -> None:
-    """Ask for a token and write its hash, as `token-hash` of a user in service.toml takes it."""
+    """Ask for a token and write its hash, as service.toml takes it."""
     click.echo(f"sha256:{tokens.digest(tokens.check(_ask()))}")
 
 

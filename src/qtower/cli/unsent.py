@@ -51,7 +51,7 @@ def send(
     background: bool,
     take_over: bool,
 ) -> None:
-    """Send what is missing of sets, each by its id or name; without one, of all that wait.
+    """Send what is missing of sets; without a name, of all that wait.
 
     Returns when all of it has reached the endpoint. Nothing is sent twice: the endpoint is asked
     first what it has.
@@ -83,7 +83,7 @@ def leave(names: tuple[str, ...], account: str | None, as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="SET...")
 @_options
 def pause(names: tuple[str, ...], account: str | None, as_json: bool) -> None:
-    """Pause the sending of sets, whichever process does it; `send` goes on."""
+    """Pause the sending of sets, by whatever process; `send` goes on."""
     _steer_all(names, account, as_json, Steer.PAUSE)
 
 

@@ -147,7 +147,7 @@ def _read(files: list[str]) -> tuple[list[Loaded], list[Problem]]:
         try:
             loaded.append(load(path))
         except SubmissionError as error:
-            problems.append(Problem(field="files", message=f"{Path(path).name}: {error}"))
+            problems.append(Problem(field="files", message=f"{Path(path).name or path}: {error}"))
     return loaded, problems
 
 
