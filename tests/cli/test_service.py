@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qtower.cli import commands
-from qtower.service import local
+from qtower.service import local, local_files
 from tests.conftest import start_service, stop_service
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -41,7 +41,7 @@ def test_when_nothing_runs() -> None:
     assert (stop.exit_code, stop.output) == (0, "The local service was not running.\n")
     as_json = qtower("service", "status", "--json")
     assert as_json.exit_code == 1
-    assert json.loads(as_json.output) == {"running": False, "log": str(local.log_file())}
+    assert json.loads(as_json.output) == {"running": False, "log": str(local_files.log_file())}
 
 
 def test_when_it_runs() -> None:
@@ -69,14 +69,14 @@ def test_when_it_runs() -> None:
 
 
 def test_the_last_lines_of_the_log_made_inert() -> None:
-    local.log_file().write_bytes(b"first\nsecond\nred \x1b[31m \xff\n")
+    local_files.log_file().write_bytes(b"first\nsecond\nred \x1b[31m \xff\n")
     assert qtower("service", "logs", "-n", "2").output == "second\nred ␛[31m \ufffd\n"
     assert qtower("service", "logs", "-n", "0").output == ""
     assert qtower("service", "logs", "-n", "-1").exit_code == 2
 
 
 def test_following_the_log() -> None:
-    local.log_file().write_text("old\n")
+    local_files.log_file().write_text("old\n")
     follower = subprocess.Popen(
         [sys.executable, "-m", "qtower", "service", "logs", "-n", "1", "--follow"],
         stdout=subprocess.PIPE,
@@ -85,7 +85,7 @@ def test_following_the_log() -> None:
     with follower:
         assert follower.stdout is not None
         assert follower.stdout.readline() == "old\n"
-        with local.log_file().open("a") as log:
+        with local_files.log_file().open("a") as log:
             log.write("half a li")
             log.flush()
             log.write("ne\n")

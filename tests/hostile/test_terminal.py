@@ -137,7 +137,7 @@ def test_list_of_a_hostile_endpoint(home: Path) -> None:
 
 def test_a_log_with_hostile_lines(home: Path) -> None:
     environment = home_environment(home)
-    where = "from qtower.service import local; print(local.log_file())"
+    where = "from qtower.service.local_files import log_file; print(log_file())"
     log = Path(
         subprocess.run(
             [sys.executable, "-c", where], env=environment, capture_output=True, check=True

@@ -23,7 +23,7 @@ import pytest
 
 from qtower import paths
 from qtower.errors import ServiceError, StorageError
-from qtower.service import asking, local
+from qtower.service import asking, local, local_files
 from qtower.service.report import read_report
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -52,14 +52,14 @@ def lives(pid: int) -> bool:
 
 
 def record() -> dict[str, object]:
-    document = json.loads((paths.runtime_dir() / "service.json").read_bytes())
+    document = json.loads((local_files.note_file()).read_bytes())
     assert isinstance(document, dict)
     return document
 
 
 def write_record(**changes: object) -> None:
     content = {"pid": os.getpid(), "created": 0.0, "log_offset": 0, "url": ""} | changes
-    paths.write_private(paths.runtime_dir() / "service.json", json.dumps(content).encode())
+    paths.write_private(local_files.note_file(), json.dumps(content).encode())
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +72,8 @@ def test_nothing_runs_at_first_and_asking_starts_nothing() -> None:
     assert local.status() is None
     assert local.running() is None
     assert local.stop() is False
-    assert not (paths.runtime_dir() / "service.json").exists()
-    assert not local.log_file().exists()
+    assert not (local_files.note_file()).exists()
+    assert not local_files.log_file().exists()
 
 
 def test_its_whole_life() -> None:
@@ -103,8 +103,8 @@ def test_it_is_detached_and_private(home: Path) -> None:
     assert os.getsid(service.pid) == service.pid
     assert process.cwd() == "/"
     assert service.token not in " ".join(process.cmdline())
-    assert service.token not in repr(service) + str(service) + local.log_file().read_text()
-    for file in (*paths.runtime_dir().iterdir(), local.log_file()):
+    assert service.token not in repr(service) + str(service) + local_files.log_file().read_text()
+    for file in (*paths.runtime_dir().iterdir(), local_files.log_file()):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     assert any(paths.data_dir().iterdir())
 
@@ -157,30 +157,30 @@ def test_a_record_of_a_process_id_that_was_reused_is_not_believed() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b"\xff"])
 def test_a_damaged_record_is_no_record(content: bytes) -> None:
-    paths.write_private(paths.runtime_dir() / "service.json", content)
+    paths.write_private(local_files.note_file(), content)
     assert local.status() is None
     assert local.stop() is False
 
 
-@pytest.mark.parametrize("name", ["service.json", "service.token", "service.lock"])
+@pytest.mark.parametrize("ending", [".json", ".token", ".lock"])
 @pytest.mark.parametrize("kind", ["pipe", "directory", "circle"])
 def test_what_is_in_the_place_of_its_files_is_said_and_keeps_nobody_waiting(
-    name: str, kind: str
+    ending: str, kind: str
 ) -> None:
-    file = paths.runtime_dir() / name
+    file = local_files.note_file().with_suffix(ending)
     if kind == "pipe":
         os.mkfifo(file)
     elif kind == "directory":
         file.mkdir()
     else:
         file.symlink_to(file.name)
-    with pytest.raises(StorageError, match=f"{name} cannot be used"):
+    with pytest.raises(StorageError, match=f"{file.name} cannot be used"):
         local.ensure_running()
     file.rmdir() if kind == "directory" else file.unlink()
 
 
 def test_a_pipe_in_the_place_of_its_log_is_said() -> None:
-    os.mkfifo(local.log_file())
+    os.mkfifo(local_files.log_file())
     with pytest.raises(StorageError, match="log cannot be used: It is not a regular file"):
         local.ensure_running()
 
@@ -202,7 +202,7 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
-        paths.write_private(paths.runtime_dir() / "service.token", b"a token")
+        paths.write_private(local_files.token_file(), b"a token")
         write_record(
             pid=sleeper.pid,
             created=psutil.Process(sleeper.pid).create_time(),
@@ -215,7 +215,7 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours() -> None:
         assert read_report(note, paths.data_dir()) is None
         with pytest.raises(ServiceError, match="does not answer") as refused:
             local.ensure_running(timeout=0.5)
-        assert str(local.log_file()) in refused.value.next_step
+        assert str(local_files.log_file()) in refused.value.next_step
     finally:
         sleeper.kill()
         sleeper.wait()
@@ -227,8 +227,8 @@ def test_one_that_cannot_start_says_where_to_look(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ServiceError, match="ended while it was starting") as refused:
         local.ensure_running()
-    assert str(local.log_file()) in str(refused.value)
-    assert not (paths.runtime_dir() / "service.json").exists()
+    assert str(local_files.log_file()) in str(refused.value)
+    assert not (local_files.note_file()).exists()
 
 
 def test_one_that_never_listens_is_given_up(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -332,6 +332,28 @@ def test_one_with_named_users_is_not_taken_for_ours(home: Path) -> None:
         process.terminate()
 
 
+def test_who_has_another_home_has_another_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both have the runtime directory of their user."""
+    first = local.ensure_running()
+    runtime = paths.runtime_dir()
+    with monkeypatch.context() as elsewhere:
+        for name in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+            elsewhere.setenv(name, str(tmp_path / name))
+        assert paths.runtime_dir() == runtime
+        assert local.status() is None and local.running() is None
+        second = local.ensure_running()
+        try:
+            assert second.started and second.token != first.token
+            note = local.running()
+            assert note is not None and read_report(note, paths.data_dir()) is not None
+        finally:
+            assert local.stop() is True
+    again = local.status()
+    assert again is not None and (again.pid, again.token) == (first.pid, first.token)
+
+
 def test_it_ends_by_itself_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "IDLE_SECONDS", 1)
     service = local.ensure_running()
@@ -340,18 +362,18 @@ def test_it_ends_by_itself_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_long_log_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    local.log_file().write_bytes(b"old\n" * 10)
+    local_files.log_file().write_bytes(b"old\n" * 10)
     monkeypatch.setattr(local, "_LOG_LIMIT", 20)
     local.ensure_running()
-    assert b"old" not in local.log_file().read_bytes()
-    assert b"old" in local.log_file().with_suffix(".log.1").read_bytes()
+    assert b"old" not in local_files.log_file().read_bytes()
+    assert b"old" in local_files.log_file().with_suffix(".log.1").read_bytes()
 
 
 def test_an_announcement_in_an_older_part_of_the_log_is_not_believed() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         old = f"{local.READY_LINE}http://127.0.0.1:{closed.getsockname()[1]}/api\n"
-    local.log_file().write_text(old)
+    local_files.log_file().write_text(old)
     service = local.ensure_running()
     assert service.url not in old
 

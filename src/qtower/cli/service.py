@@ -17,7 +17,7 @@ import msgspec
 from qtower import paths
 from qtower.cli.tokens import token
 from qtower.errors import ServiceError
-from qtower.service import asking, local
+from qtower.service import asking, local, local_files
 from qtower.service.notes import Note
 from qtower.service.report import Report, in_words, read_report
 from qtower.text import inert, inert_lines
@@ -59,7 +59,7 @@ def status(data_dir: Path | None, as_json: bool) -> None:
         where = f"{note.url} (process {note.pid}, since {since:%Y-%m-%d %H:%M:%S})"
         click.echo(f"{name} is running at {where}.")
         if data_dir is None and not report.shared:
-            click.echo(f"Token: in {local.token_file()}, which only you can read")
+            click.echo(f"Token: in {local_files.token_file()}, which only you can read")
         for line in in_words(report):
             click.echo(inert(line))
     sys.exit(0 if report is not None else 1)
@@ -68,11 +68,11 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 def _document(note: Note | None, report: Report | None, data_dir: Path | None) -> dict[str, Any]:
     document: dict[str, Any] = {"running": report is not None}
     if data_dir is None:
-        document["log"] = str(local.log_file())
+        document["log"] = str(local_files.log_file())
     if note is not None and report is not None:
         document |= {"url": note.url, "pid": note.pid, "since": note.created}
         if data_dir is None and not report.shared:
-            document["token_file"] = str(local.token_file())
+            document["token_file"] = str(local_files.token_file())
         document |= msgspec.to_builtins(report)
     return document
 
@@ -102,7 +102,7 @@ def stop() -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows; Ctrl+C ends this.")
 def logs(lines: int, follow: bool) -> None:
     """Show its log."""
-    file = local.log_file()
+    file = local_files.log_file()
     try:
         log = file.open("rb")
     except FileNotFoundError:

@@ -1,30 +1,25 @@
 """The user's own service: exactly one, started when it is needed, detached from the terminal.
 
-Its token, and a note of its process and address, are 0600 files in the runtime directory. That
-directory is emptied at logout, while the service works on: what was there is then restored from the
-data directory. A note is believed only when the process that it names lives and answers as ours:
+A note of it is believed only when the process that it names lives and answers as ours:
 it has been killed, its process id has been reused, or its port has been taken by somebody else
 often enough.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import psutil
 
 from qtower import paths
-from qtower.errors import ServiceError, StorageError
+from qtower.errors import ServiceError
 from qtower.service import asking, notes
+from qtower.service import local_files as files
 from qtower.service.notes import Note
 from qtower.surroundings import for_strangers
 
@@ -53,19 +48,7 @@ class LocalService(msgspec.Struct, frozen=True, kw_only=True):
     __str__ = __repr__
 
 
-@contextmanager
-def _with_its_files() -> Iterator[None]:
-    """Around whatever reads or writes its files: what is in their place may be no file."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename or 'A file of the local service'} cannot be used: {error.strerror}.",
-            "Move away what is there, or mend its permissions.",
-        ) from error
-
-
-@_with_its_files()
+@files.usable()
 def ensure_running(timeout: float = 30) -> LocalService:
     """Returns the user's service, and starts it if there is none.
 
@@ -77,9 +60,9 @@ def ensure_running(timeout: float = 30) -> LocalService:
     if service is not None:
         return service
     deadline = time.monotonic() + timeout
-    with _lock(deadline):
+    with files.lock(deadline):
         # Another terminal may have started it while we waited.
-        note = _live_note()
+        note = files.live_note()
         started = note is None
         if note is None:
             note = _start()
@@ -89,29 +72,29 @@ def ensure_running(timeout: float = 30) -> LocalService:
     return _await_ready(note, started, deadline)
 
 
-@_with_its_files()
+@files.usable()
 def status() -> LocalService | None:
     """Returns the service if it runs and answers, else `None`. Starts nothing."""
-    note = _live_note()
+    note = files.live_note()
     if note is None or not note.url:
         return None
-    token = _token()
+    token = files.token()
     if not token or not _is_ours(note.url, token):
         return None
     return _service(note, token, started=False)
 
 
-@_with_its_files()
+@files.usable()
 def running(data_dir: Path | None = None) -> Note | None:
     """Returns the note of the service that uses a data directory, whether or not it answers.
 
     Args:
         data_dir: The user's own service's if None. Nothing is made or changed in it.
     """
-    return _live_note() if data_dir is None else notes.read(notes.note_file(data_dir))
+    return files.live_note() if data_dir is None else notes.read(notes.note_file(data_dir))
 
 
-@_with_its_files()
+@files.usable()
 def stop(timeout: float = 5) -> bool:
     """Ends the service, with its running simulations; False if none was running.
 
@@ -120,82 +103,12 @@ def stop(timeout: float = 5) -> bool:
     Raises:
         ServiceError: It could not be ended.
     """
-    with _lock(time.monotonic() + timeout):
-        note = _live_note()
+    with files.lock(time.monotonic() + timeout):
+        note = files.live_note()
         if note is not None:
             _end(note.pid, timeout)
-        _note_file().unlink(missing_ok=True)
+        files.note_file().unlink(missing_ok=True)
     return note is not None
-
-
-def log_file() -> Path:
-    """Where the service's output goes."""
-    return paths.state_dir() / "service.log"
-
-
-def _note_file() -> Path:
-    return paths.runtime_dir() / "service.json"
-
-
-def token_file() -> Path:
-    """Where programs of this user find the service's token; 0600."""
-    return paths.runtime_dir() / "service.token"
-
-
-@contextmanager
-def _lock(deadline: float) -> Iterator[None]:
-    """Held by whoever starts or stops the service; the kernel frees it if they die."""
-    file = paths.runtime_dir() / "service.lock"
-    descriptor = paths.open_plain(file, os.O_RDWR | os.O_CREAT)
-    try:
-        while not _locked(descriptor):
-            if time.monotonic() > deadline:
-                raise ServiceError(
-                    "Another qtower has been starting or stopping the local service for too long.",
-                    f"Look into {log_file()}.",
-                )
-            time.sleep(_POLL_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-# -- what is known of it -------------------------------------------------------------------------
-
-
-def _live_note() -> Note | None:
-    """The note of the process that serves the user, if it lives."""
-    if found := notes.read(_note_file()):
-        return found
-    # Started in a session that has ended, or not by us: the service's own note says where it is.
-    found = notes.read(notes.note_file(paths.data_dir()))
-    if found is not None:
-        notes.write(_note_file(), found)
-    return found
-
-
-def _token() -> str:
-    """The service's token; its copy in the runtime directory is restored if need be."""
-    copy = _read_token(token_file())
-    token = _read_token(notes.token_file(paths.data_dir())) or copy
-    if token != copy:
-        paths.write_private(token_file(), token.encode())
-    return token
-
-
-def _read_token(file: Path) -> str:
-    try:
-        return paths.read_plain(file).decode().strip()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return ""
 
 
 def _is_ours(url: str, token: str) -> bool:
@@ -214,10 +127,10 @@ def _service(note: Note, token: str, *, started: bool) -> LocalService:
 
 def _start() -> Note:
     """Starts the service; its note is written before it listens, so that none is ever lost."""
-    log = log_file()
+    log = files.log_file()
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
-    _make_token()
+    files.make_token()
     descriptor = paths.open_plain(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         offset = os.fstat(descriptor).st_size
@@ -245,15 +158,8 @@ def _start() -> Note:
     # Not ours to wait for: it lives on when we end.
     _detached.append(process)
     note = notes.of_process(process.pid, log_offset=offset)
-    notes.write(_note_file(), note)
+    notes.write(files.note_file(), note)
     return note
-
-
-def _make_token() -> None:
-    token = _token() or secrets.token_hex(64)
-    for file in (notes.token_file(paths.data_dir()), token_file()):
-        if _read_token(file) != token:
-            paths.write_private(file, token.encode())
 
 
 _detached: list[subprocess.Popen[bytes]] = []
@@ -262,17 +168,17 @@ _detached: list[subprocess.Popen[bytes]] = []
 def _await_ready(note: Note, started: bool, deadline: float) -> LocalService:
     """Waits until the service listens and answers as ours, and completes the note."""
     while time.monotonic() < deadline:
-        if _live_note() is None:
+        if files.live_note() is None:
             if note.url:  # the lock is not ours: the next note may be another's
-                raise ServiceError("The local service ended.", f"Look into {log_file()}.")
-            _note_file().unlink(missing_ok=True)
+                raise ServiceError("The local service ended.", f"Look into {files.log_file()}.")
+            files.note_file().unlink(missing_ok=True)
             raise ServiceError(
-                "The local service ended while it was starting.", f"Look into {log_file()}."
+                "The local service ended while it was starting.", f"Look into {files.log_file()}."
             )
         if not note.url and (url := _announced_url(note)):
             note = msgspec.structs.replace(note, url=url)
-            notes.write(_note_file(), note)
-        token = _token()
+            notes.write(files.note_file(), note)
+        token = files.token()
         if note.url and token and _is_ours(note.url, token):
             return _service(note, token, started=started)
         time.sleep(_POLL_SECONDS)
@@ -281,16 +187,16 @@ def _await_ready(note: Note, started: bool, deadline: float) -> LocalService:
             f"The service at {note.url} (process {note.pid}) uses {paths.data_dir()} "
             "and does not answer as qtower's own.",
             "If it has TLS or named users, give its address and your token to qtower as an "
-            f"account; else look into {log_file()}.",
+            f"account; else look into {files.log_file()}.",
         )
     raise ServiceError(
         f"The local service (process {note.pid}) does not answer.",
-        f'Look into {log_file()}, or end it with "qtower service stop".',
+        f'Look into {files.log_file()}, or end it with "qtower service stop".',
     )
 
 
 def _announced_url(note: Note) -> str:
-    with os.fdopen(paths.open_plain(log_file()), "rb") as log:
+    with os.fdopen(paths.open_plain(files.log_file()), "rb") as log:
         log.seek(note.log_offset)
         for line in log:
             text = line.decode(errors="replace")
@@ -307,7 +213,8 @@ def _end(pid: int, timeout: float) -> None:
             process.kill()
             if not _gone(process, timeout):
                 raise ServiceError(
-                    f"The local service (process {pid}) does not end.", f"Look into {log_file()}."
+                    f"The local service (process {pid}) does not end.",
+                    f"Look into {files.log_file()}.",
                 )
     except psutil.NoSuchProcess:
         return
