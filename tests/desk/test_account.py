@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from qtower.config import Account
-from qtower.desk.account import AccountSession, log_in
+from qtower.desk.account import log_in
+from qtower.desk.account_session import AccountSession
 from qtower.desk.faults import explain
 from qtower.desk.scrubbing import conceal, scrub
 from qtower.errors import AccountError, NetworkError

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from qtower import model
 from qtower.config import Account, Keeping
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.bulletin import Bulletin
 from qtower.desk.job_requests import JobRequests
 from qtower.desk.journal import Journal

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.intake import Watch
 from qtower.desk.registry import Registry
 from qtower.desk.rows import read_document

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from qtower import paths
 from qtower.config import Keeping
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.bulletin import Bulletin
 from qtower.desk.journal import Journal
 from qtower.desk.journal_names import calls_file, journal_name

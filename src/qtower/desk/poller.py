@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.budget import Urgency, asking_as
 from qtower.desk.cadence import LOCAL, Cadence, Schedule, cadence_for
 from qtower.desk.endings import Endings

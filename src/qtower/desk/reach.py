@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.bulletin import Bulletin
 from qtower.desk.faults import AccessExpiredError, endpoint_errors
 from qtower.desk.poller import Poller

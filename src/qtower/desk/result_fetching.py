@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from qtower.config import Keeping
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.budget import Urgency, asking_as
 from qtower.desk.faults import endpoint_errors
 from qtower.desk.kept_results import KeptResults

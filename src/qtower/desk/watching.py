@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from qtower.desk.account import AccountSession
+from qtower.desk.account_session import AccountSession
 from qtower.desk.bulletin import Bulletin
 from qtower.desk.journal import Journal
 from qtower.desk.registry import Changes, Registry
