@@ -35,6 +35,24 @@ def test_login_with_a_hub_and_renewal_in_place(service: Endpoint) -> None:
     assert provider.backend.jobs(limit=1) is not None
 
 
+def test_what_a_first_login_waits_for_is_told_before_it_waits(service: Endpoint) -> None:
+    told: list[str] = []
+
+    def connect() -> Account:
+        told.append("(connecting)")
+        return account_of(service)
+
+    AccountSession(connect).ensure(told.append, lambda: told.append("(logging in)"))
+    place = service.url.removeprefix("http://").removesuffix("/api")
+    assert told == [
+        "getting the account ready",
+        "(connecting)",
+        "loading the provider",
+        f"waiting for {place}",
+        "(logging in)",
+    ]
+
+
 def test_a_wrong_token_is_refused_without_showing_it(service: Endpoint) -> None:
     secret = "wrong-token-0123456789"
     with pytest.raises(AccountError, match="refused the token") as caught:

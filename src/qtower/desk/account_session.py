@@ -71,6 +71,7 @@ class AccountSession:
         """
         if not self._doubtful and self._provider is not None:
             return self._provider
+        tell_stage("getting the account ready")  # the local service starts, or a token is asked for
         account = self._with_token(self._connect())
         conceal(account.token)
         if self.calls_file is not None and not account.local_service:
