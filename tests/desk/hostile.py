@@ -57,8 +57,8 @@ class HostileEndpoint(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, mode: Mode) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, mode: Mode, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.mode = mode
         self.requests: list[Request] = []
         self.ending = threading.Event()
@@ -101,9 +101,9 @@ class HostileEndpoint(ThreadingHTTPServer):
 
 
 @contextmanager
-def hostile(mode: Mode) -> Iterator[HostileEndpoint]:
+def hostile(mode: Mode, port: int = 0) -> Iterator[HostileEndpoint]:
     """A running endpoint of that mode."""
-    server = HostileEndpoint(mode)
+    server = HostileEndpoint(mode, port)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server

@@ -66,6 +66,10 @@ def log_in(account: Account, budget: Budget | None = None) -> Any:
     budget = budget or Budget()
     if account.local_service or is_here(account.url):
         go_past_proxies(account.url)
+    if account.local_service:
+        from qtower.desk.own_services import expect_our_own
+
+        expect_our_own(account.url)
     budget.take()
     _knock(account)
     outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -19,6 +19,7 @@ from qtower.errors import (
     QtowerError,
     ReadBeforeError,
 )
+from qtower.listeners import STRANGER
 
 _log = logging.getLogger(__name__)
 
@@ -185,6 +186,8 @@ def silence(error: BaseException) -> str:
         return "did not answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "does not speak TLS as it should"
+    if STRANGER in str(error):
+        return f"{STRANGER}: nothing is sent there"
     if "refused" in str(error).lower():
         return "refused the connection"
     if "resolve" in str(error).lower():

@@ -22,6 +22,7 @@ from urllib3.exceptions import DecodeError, HTTPError, MaxRetryError, ReadTimeou
 
 from qtower.desk.budget import Budget, budget_of_thread
 from qtower.desk.faults import LONGEST_WISH, retry_after
+from qtower.desk.own_services import CarefulAdapter
 from qtower.desk.refused_answers import LongAnswerError, RedirectedError
 from qtower.desk.scrubbing import conceal
 from qtower.errors import AccountError
@@ -57,7 +58,7 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
             raise_on_status=False,  # the answer itself says more
         )
         retry.budget = self.budget
-        adapter = requests.adapters.HTTPAdapter(max_retries=retry)
+        adapter = CarefulAdapter(max_retries=retry)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 

@@ -22,7 +22,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from qtower.desk.own_services import is_our_own
 from qtower.desk.sessions import is_loopback, may_take_token
+from qtower.listeners import refuse_strangers
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ def listen(
         if not may_take_token(place.account_url, _as_http(place.url)):
             return Ending(unknown=True, words="the access token is not taken there")
         with _open(place, path) as socket:
+            if is_our_own(place.url):
+                refuse_strangers(socket.socket)
             _sign_in(socket, place.access_token)
             here = True
             signed_in()

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from qtower.listeners import refuse_strangers
+
 ASK_SECONDS = 2.0
 
 
@@ -51,6 +53,7 @@ def _ask(
     body = None if content is None else msgspec.json.encode(content)
     try:
         connection.connect()
+        refuse_strangers(connection.sock)
         if not _shows(connection, certificate):
             return None
         connection.request(
