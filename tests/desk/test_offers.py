@@ -9,10 +9,10 @@ import pytest
 
 from qtower.desk.intents import IntentPart, Wish
 from qtower.desk.journal import Journal
-from qtower.desk.offers import HAND_OVER_SECONDS, Offers
+from qtower.desk.offers import HAND_OVER_SECONDS, Offers, choice
 from qtower.desk.registry import Changes, Registry
 from qtower.desk.unfinished import Unfinished
-from qtower.model import Status
+from qtower.model import Status, UnsentSet
 
 
 def test_what_was_handed_over_and_is_not_taken_up_is_offered(tmp_path: Path) -> None:
@@ -45,3 +45,17 @@ def test_what_was_handed_over_and_is_not_taken_up_is_offered(tmp_path: Path) -> 
     assert [row.status for row in told[0].rows] == [Status.SUBMIT_FAILED]
     offers.look()
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("jobs", "sent", "words"),
+    [
+        (12, 7, "submit the other 5, or leave them"),
+        (12, 0, "submit all 12, or leave them"),
+        (2, 1, "submit the other one, or leave it"),
+        (1, 0, "submit it, or leave it"),
+    ],
+)
+def test_what_can_be_done_is_said_of_as_many_as_there_are(jobs: int, sent: int, words: str) -> None:
+    offered = UnsentSet(set_id="s", name="n", backend="b", jobs=jobs, sent=sent)
+    assert choice(offered) == words

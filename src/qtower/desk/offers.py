@@ -11,7 +11,7 @@ from qtower.desk.lost_parts import settle_lost_parts
 from qtower.desk.registry import Changes, Registry
 from qtower.desk.unfinished import Unfinished
 from qtower.errors import QtowerError
-from qtower.model import Steer, SteerSet
+from qtower.model import Steer, SteerSet, UnsentSet
 
 HAND_OVER_SECONDS = 60.0
 """So long a process of its own may take until it sends what was handed over to it."""
@@ -60,8 +60,8 @@ class Offers:
             else:
                 self._warn(
                     "Unsent jobs",
-                    f'"{each.name}": {each.offer}: submit the other {each.unsent}, or leave '
-                    "them. Press U in the list of jobs, or see `qtower unsent`.",
+                    f'"{each.name}": {each.offer}: {choice(each)}. '
+                    "Press U in the list of jobs, or see `qtower unsent`.",
                 )
 
     def look(self) -> None:
@@ -83,3 +83,10 @@ class Offers:
             go_on(wish)
         except QtowerError as error:
             self._warn("Unsent jobs", str(error))
+
+
+def choice(offered: UnsentSet) -> str:
+    """What a person can do with a set, for example: "submit the other 5, or leave them"."""
+    if offered.unsent == 1:
+        return f"submit {'the other one' if offered.sent else 'it'}, or leave it"
+    return f"submit {'the other' if offered.sent else 'all'} {offered.unsent}, or leave them"
