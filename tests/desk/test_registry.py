@@ -115,6 +115,32 @@ def test_a_twin_seen_before_our_own_job_is_known_is_moved() -> None:
     assert registry.row("ghost").job_id == "ghost"
 
 
+def test_a_job_that_was_seen_while_a_shell_had_its_place_is_one_row() -> None:
+    registry = Registry(never)
+    registry.put([submitted()])
+    absorb(registry, job("shell", "CANCELLED", place=0))
+    absorb(registry, job("real", "CREATING", place=0))
+    assert {row.key: row.job_id for row in registry.rows()} == {"s1/0": "shell", "real": "real"}
+    changes = registry.put([submitted(job_id="real")])
+    assert {row.key: row.job_id for row in registry.rows()} == {"s1/0": "real", "shell": "shell"}
+    assert changes.gone == ["real"]
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "COMPLETED"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_row_that_another_process_left_under_the_id_of_a_job_is_gone(
+    order: int, status: str
+) -> None:
+    """It ended before the job had its place in the set."""
+    left = JobRow(key="real", job_id="real", set_id="s1", index=0, status=Status.INITIALIZING)
+    registry = Registry(never)
+    registry.load([submitted(job_id="real"), left][::order])
+    changes = absorb(registry, job("real", status, place=0))
+    assert (changes.gone, keys(changes)) == (["real"], ["s1/0"])
+    assert [row.key for row in registry.rows()] == ["s1/0"]
+    assert registry.row("s1/0").label == "Bell"
+
+
 def test_the_journal_s_rows_are_confirmed_once() -> None:
     registry = Registry(never)
     registry.load(

@@ -123,6 +123,8 @@ class Registry:
                     self._vacate(known, touched)  # a twin was seen before our own job was known
                 elif known is not None and is_behind(row, known):
                     continue  # the endpoint was quicker
+                if row.key != row.job_id:
+                    self._forget_old_key(row.job_id, touched)  # while a shell had its place
                 self._put(row)
             self._collect(touched, changes)
         return changes
@@ -200,6 +202,8 @@ class Registry:
         key = self._keys.get(job_id)
         if key is None or key == job_id:
             key = self._claim(reading, touched)
+        else:  # another process may have ended while the job went by its id
+            self._forget_old_key(job_id, touched)
         known = self._rows.get(key)
         touched.setdefault(key, known)
         if reading.experiments:
