@@ -18,6 +18,8 @@ _ERRORS = "qtower.plain"
 
 # Drawings and signs that a terminal may lack, by ASCII that takes as many cells.
 _PLAIN = {
+    # Corners and crossings of lines, as frames and circuits have them.
+    **dict.fromkeys(map(chr, (*range(0x250C, 0x254C), *range(0x2552, 0x2571))), "+"),
     **dict.fromkeys("─━═╌╍┄┅┈┉╴╶╸╺╼╾▔▁‐‑‒–—―−", "-"),
     **dict.fromkeys("│┃║╎╏┆┇┊┋╵╷╹╻╽╿▏▕", "|"),
     **dict.fromkeys("█▉▊▋▌▍▎▐▂▃▄▅▆▇▀■▪▮", "#"),

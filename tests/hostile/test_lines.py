@@ -113,6 +113,12 @@ def test_the_name_of_a_file_to_save_is_safe(name: str) -> None:
     assert len(safe) <= 85
 
 
+def test_frames_and_circuits_are_legible_in_ascii() -> None:
+    circuit = "╭┬╮ ┌───┐     ┌─┐ ╔╗\n├┼┤ ┤ H ├──■──┤M├ ═╩═\n╰┴╯ └───┘┌─┴─┐└╥┘ ╚╝"
+    drawn = "+++ +---+     +-+ ++\n+++ + H +--#--+M+ -+-\n+++ +---++-+-++++ ++"
+    assert fitting.plain(circuit, "ascii") == drawn
+
+
 @bounded(200, 10_000)
 @given(foreign, st.sampled_from(["ascii", "iso-8859-1", "utf-8"]))
 def test_no_encoding_fails_or_moves_what_follows(text: str, encoding: str) -> None:
