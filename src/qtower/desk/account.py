@@ -118,22 +118,17 @@ def _knock(account: Account) -> None:
     """Asks for the version with a time limit, which the provider's login does not have."""
     import requests
 
-    from qtower.desk.sessions import CONNECT_SECONDS, read_seconds, redirect_words
+    from qtower.desk.knocking import knock
+    from qtower.desk.sessions import redirect_words
 
     try:
-        with requests.get(
-            f"{account.url.rstrip('/')}/version",
-            timeout=(CONNECT_SECONDS, read_seconds(account.url)),
-            allow_redirects=False,
-            verify=account.trust,
-            stream=True,  # what it says is read by the provider
-        ) as answer:
-            if answer.is_redirect:
-                raise RedirectError(redirect_words(answer))
-            if answer.status_code >= 500 or answer.status_code == 429:
-                raise explain_status(answer, host_of(account))
+        answer = knock(account.url, account.trust)
     except requests.RequestException as error:
         raise explain(error, host_of(account)) from None
+    if answer.is_redirect:
+        raise RedirectError(redirect_words(answer))
+    if answer.status_code >= 500 or answer.status_code == 429:
+        raise explain_status(answer, host_of(account))
 
 
 def _login_error(error: BaseException, account: Account) -> QtowerError:

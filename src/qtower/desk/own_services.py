@@ -1,4 +1,7 @@
-"""The service that qtower starts by itself: nobody else's program is told a token in its place."""
+"""Connections: nobody is told a token in the place of the service that qtower starts by itself.
+
+What comes over them has its time (qtower.desk.timed_answers).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from urllib.parse import urlsplit
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
+from qtower.desk.timed_answers import TimedResponse
 from qtower.listeners import ForeignListenerError, refuse_strangers
 
 _places: set[str] = set()  # HOST:PORT
@@ -31,10 +35,12 @@ class CarefulAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Makes the connections; those that are kept open lead where they led."""
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": HTTPSConnectionPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 class _Connection(HTTPConnection):
+    response_class = TimedResponse
+
     def connect(self) -> None:
         super().connect()
         if f"{self.host}:{self.port}" not in _places or self.sock is None:
@@ -46,5 +52,13 @@ class _Connection(HTTPConnection):
             raise NewConnectionError(self, str(error)) from error
 
 
+class _SecureConnection(HTTPSConnection):
+    response_class = TimedResponse
+
+
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection

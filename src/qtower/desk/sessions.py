@@ -25,6 +25,7 @@ from qtower.desk.faults import LONGEST_WISH, retry_after
 from qtower.desk.own_services import CarefulAdapter
 from qtower.desk.refused_answers import LongAnswerError, RedirectedError
 from qtower.desk.scrubbing import conceal
+from qtower.desk.timed_answers import TimedResponse
 from qtower.errors import AccountError
 
 CONNECT_SECONDS = 5.0
@@ -103,7 +104,10 @@ class BoundedSession(RetrySession):  # type: ignore[misc]  # the provider has no
         if response.status_code in _BUSY and (wish := retry_after(response)):
             self.budget.hold(min(wish, LONGEST_WISH))
         most = _MOST_BYTES if _is_payload(asked) else _MOST_ANSWER_BYTES
-        vars(response).update(deadline=time.monotonic() + total, most=most)
+        deadline = time.monotonic() + total
+        vars(response).update(deadline=deadline, most=most)
+        if isinstance(answer := getattr(response.raw, "_fp", None), TimedResponse):
+            answer.end_by(deadline)
         if in_pieces and response.ok:
             return response  # who asked reads it, with `pieces`
         try:
@@ -164,8 +168,12 @@ def read_seconds(url: str) -> float:
 def redirect_words(response: requests.Response) -> str:
     """What a redirect says, as a sentence without the query, which may be secret."""
     there = response.headers.get("location", "")
-    target = urlsplit(requests.compat.urljoin(response.url, there))
-    shown = target._replace(netloc=target.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    try:
+        target = urlsplit(requests.compat.urljoin(response.url, there))
+        host = target.netloc.rpartition("@")[2]
+        shown = target._replace(netloc=host, query="", fragment="").geturl()
+    except ValueError:
+        shown = "somewhere that is no address"
     return f"{urlsplit(response.url).netloc.rpartition('@')[2]} redirects to {shown[:200]}."
 
 
