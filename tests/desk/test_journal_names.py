@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def test_the_local_service_has_one_journal(directory: bool, tmp_path: Path) -> N
 
 def test_a_note_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "journal-lab.endpoint").write_bytes(b"\xff")
+    assert journal_name("lab", "https://b.example/api", tmp_path) == "lab"
+
+
+def test_a_pipe_in_place_of_a_note_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "journal-lab.endpoint")
     assert journal_name("lab", "https://b.example/api", tmp_path) == "lab"
 
 

@@ -26,7 +26,7 @@ def journal_name(account_name: str, endpoint: str, directory: Path | None) -> st
     endpoint = endpoint.rstrip("/")
     note = directory / f"journal-{safe_name(account_name)}.endpoint"
     try:
-        first = note.read_text().strip() if note.exists() else ""
+        first = paths.read_plain(note).decode().strip() if note.exists() else ""
         if not first:
             paths.write_private(note, f"{endpoint}\n".encode())
     except (OSError, UnicodeDecodeError) as error:
