@@ -2,14 +2,15 @@
 
     python -m benchmarks.screen_agent ROWS UPDATES_A_SECOND
 
-tells ROWS jobs and then, so often, that 500 of them have changed. At each `refresh` it tells that
-one job in the middle of the first screen has, or 500 of all if UPDATES_A_SECOND is -1.
+tells ROWS jobs and then, so often, that 500 of them have changed, and at each SIGUSR1 once more. At
+each `refresh` it tells that one job in the middle of the first screen has.
 """
 
 from __future__ import annotations
 
 import random
 import select
+import signal
 import sys
 import time
 
@@ -75,6 +76,7 @@ class Agent:
     def run(self) -> None:
         """Serves until stdin ends."""
         due = time.monotonic() + 1.0
+        signal.signal(signal.SIGUSR1, lambda *_: self._change(range(len(self._rows))))
         # Unbuffered: `select` tells of what was not read yet.
         with open(0, "rb", buffering=0, closefd=False) as requests:
             while True:
@@ -91,8 +93,6 @@ class Agent:
     def _answer(self, request: model.Request) -> None:
         if isinstance(request, model.Hello):
             self._greet(request)
-        elif isinstance(request, model.Refresh) and self._rate < 0:
-            self._change(range(len(self._rows)))
         elif isinstance(request, model.Refresh):
             row = self._rows[_MIDDLE]
             new = _ACTIVE[1] if row.status is _ACTIVE[0] else _ACTIVE[0]

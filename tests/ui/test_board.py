@@ -267,7 +267,7 @@ def test_after_any_news_the_board_is_what_a_plain_list_says(
     board, plain = Board(), PlainList()
     with pytest.MonkeyPatch.context() as patch:
         # Sorting and filtering of these few rows is interrupted by news as that of many would be.
-        patch.setattr("qtower.ui.board.AT_ONCE", 2)
+        patch.setattr("qtower.ui.arranging.AT_ONCE", 2)
         for kind, what in steps:
             play(board, plain, kind, what)
             check_counts(board, plain)

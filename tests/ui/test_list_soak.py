@@ -281,5 +281,5 @@ async def step(pilot: Pilot[None], app: ListApp, reader: Reader, kind: str, what
 @given(st.lists(STEP, min_size=10, max_size=30))
 def test_cursor_marks_and_view_stay_where_they_are(steps: list[tuple[str, Any]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qtower.ui.board.AT_ONCE", 3)
+        patch.setattr("qtower.ui.arranging.AT_ONCE", 3)
         asyncio.run(play(steps))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from textual._compositor import ChopsUpdate, Compositor
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Button, Input
 
 from qtower import model
@@ -17,7 +18,7 @@ from qtower.agent.link import SILENT, LinkState
 from qtower.errors import NetworkError
 from qtower.model import CancelOutcome, Link, Sending, Status, UnsentSet
 from qtower.ui.app import TowerApp
-from qtower.ui.board import AT_ONCE
+from qtower.ui.arranging import AT_ONCE
 from qtower.ui.header import Header
 from qtower.ui.joblist import JobList
 from qtower.ui.listing import Entry
@@ -58,6 +59,24 @@ async def test_an_empty_list_says_what_to_press(
         assert "Press  d  to submit the sample circuits" in text
         assert "local service  live" in text
         assert " d samples  n submit " in text
+
+
+async def test_the_first_picture_has_the_jobs_of_the_journal(
+    tower: TowerApp, link: TestLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: list[str] = []
+    draw = TowerApp._display
+
+    def watch(app: TowerApp, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(screen, MonitorScreen):
+            pictures.append("\n".join(strip.text for strip in screen._compositor.render_strips()))
+        draw(app, screen, renderable)
+
+    monkeypatch.setattr(TowerApp, "_display", watch)
+    async with tower.run_test(size=(80, 24)) as pilot:
+        link.on_event(rows(job("6562aaaa", name="sweep")))
+        await until(pilot, lambda: bool(pictures))
+    assert "sweep" in pictures[0]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -432,7 +451,7 @@ async def test_under_a_dialog_only_what_changes_is_painted(
         await tell(pilot, rows(job("6562aaaa", Status.ERROR)))
         await until(pilot, lambda: "✗ ERROR" in screen_text(pilot), "change below")
         await pilot.pause(0.2)
-        assert painted == {0, 1, 3}  # the two lines of the header, and the job
+        assert painted == {1, 3}  # the counts in the header, and the job
 
 
 async def test_what_is_drawn_within_a_batch_is_not_lost(tower: TowerApp, tell: Told) -> None:

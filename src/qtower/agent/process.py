@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import IO
 
@@ -14,6 +16,8 @@ import msgspec
 
 from qtower import model
 from qtower.errors import AgentError
+
+_PIPE_BYTES = 1 << 18
 
 MAX_LINE = 1 << 26
 """Bytes of the longest line that is read."""
@@ -39,10 +43,18 @@ def launch(command: Sequence[str], greeting: model.Hello) -> subprocess.Popen[by
             f"The agent {command[0]} cannot be started: {error.strerror or error}.",
             "Check that qtower is installed there.",
         ) from error
-    assert process.stdin is not None
+    assert process.stdin is not None and process.stdout is not None
+    _widen(process.stdout)
     with contextlib.suppress(BrokenPipeError):  # it died at once: its end is heard by reading
         process.stdin.write(msgspec.json.encode(greeting) + b"\n")
     return process
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Makes room for some hundred rows, where the system can: they are read in one piece."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # more than this user may have
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 async def open_reader(pipe: IO[bytes]) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:

@@ -21,6 +21,7 @@ from qtower.cli.read_only import read_only_asked, read_only_option
 from qtower.config import find_account
 from qtower.desk.scrubbing import ScrubbingFormatter, scrub
 from qtower.errors import QtowerError, StorageError
+from qtower.loading import quick_imports
 from qtower.model import Event
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def monitor(account_name: str | None = None) -> None:
     for stale in ("COLUMNS", "LINES"):
         os.environ.pop(stale, None)
     # The agent works already while Textual is imported.
-    from qtower.ui.app import TowerApp
+    with quick_imports():
+        from qtower.ui.app import TowerApp
 
     links: list[AgentLink] = []
 

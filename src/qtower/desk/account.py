@@ -27,6 +27,7 @@ from qtower.desk.faults import (
 from qtower.desk.proxies import go_past_proxies, is_here
 from qtower.desk.scrubbing import scrub
 from qtower.errors import AccountError, JobStateError, NetworkError, QtowerError
+from qtower.loading import quick_imports
 
 _LOGIN_SECONDS = 60.0
 
@@ -37,9 +38,10 @@ def load_provider() -> type[Any]:
     Its loggers and warnings are led to the program's own: by itself it writes to stderr. Its
     sessions get the limits of qtower.desk.sessions.
     """
-    from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
+    with quick_imports():
+        from qiskit.providers.ibmq.ibmqfactory import IBMQFactory
 
-    from qtower.desk.clients import install
+        from qtower.desk.clients import install
 
     install()
 

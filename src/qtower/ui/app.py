@@ -170,7 +170,8 @@ class TowerApp(Tower, inherit_bindings=False):
 
     def _hear(self, event: model.Event) -> None:
         if isinstance(event, model.Rows):
-            self._touched |= self.board.apply(event.rows, event.gone)
+            touched = self.board.apply(event.rows, event.gone)
+            self._touched = self._touched | touched if self._touched else touched
             self._settle_memory()
             self._schedule_flush()
         elif isinstance(event, model.Connected):
@@ -235,8 +236,7 @@ class TowerApp(Tower, inherit_bindings=False):
             return
         self._flush_handle = None
         self._flushed = loop.time()
-        keys = frozenset(self._touched)
-        self._touched.clear()
+        keys, self._touched = self._touched, set()
         self._tell(lambda: RowsChanged(keys))
 
     def _tell(

@@ -7,12 +7,10 @@ at every row, another order or another filter, is done in slices beside what is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from time import perf_counter
 
 from qtower.model import JobRow, Status
+from qtower.ui.arranging import Arranging
 from qtower.ui.groups import Group
 from qtower.ui.lines import Lines
 from qtower.ui.listing import Entry, Listing
@@ -23,43 +21,30 @@ from qtower.ui.words import search_text
 SMALL_SET = 20
 """Sets of up to so many jobs start unfolded."""
 
-AT_ONCE = 500
-"""So many rows are sorted or filtered at once: nobody waits for a short list."""
-
-_STEPS = 16
-"""Rows between two looks at the clock."""
-
 
 class Board:
     """Every row that the agent has told of, and the lines that the list shows of them.
 
     Rows come in with `apply`. After another sort or filter is asked for, `work` brings it about.
-    `every` lists each job in the order that is there, `shown` those that match; only to be read.
     """
 
     def __init__(self) -> None:
         self.marks = Marks()
         self._rows: dict[str, JobRow] = {}
         self._groups: dict[str, Group] = {}
-        self._counts: Counter[Status] = Counter()
+        self._counts = dict.fromkeys(Status, 0)
         self._chosen_folds: dict[str, bool] = {}
         self._texts: dict[str, str] = {}
-        self._filter_text = ""
-        self._words: tuple[str, ...] = ()
-        self._sort = Sort()
-        self.every = self._listing(self._sort, ())
-        self.shown = self.every
-        self._next: tuple[Listing, Listing] | None = None  # what becomes of both when it is made
-        self._making: Iterator[None] = iter(())
+        self._arranging = Arranging(self._listing, self._rows, self.headed)
 
     # -- what the agent tells --
 
-    def apply(self, rows: Iterable[JobRow], gone: Iterable[str] = ()) -> frozenset[str]:
+    def apply(self, rows: Iterable[JobRow], gone: Iterable[str] = ()) -> set[str]:
         """Takes new and changed rows and keys of rows that are gone; returns the keys touched."""
-        touched = set()
-        for row in rows:
+        rows = list(rows)
+        touched = {row.key for row in rows}
+        for row in self._replace(rows) if self._arranging.is_by_age else rows:
             self._put(row)
-            touched.add(row.key)
         for key in gone:
             if key in self._rows:
                 self.marks.unmark(key)
@@ -67,7 +52,32 @@ class Board:
                 touched.add(key)
         for _ in self.every.settle():
             pass  # what is shown settles when it is read: this is what a filter hides
-        return frozenset(touched)
+        return touched
+
+    def _replace(self, rows: Iterable[JobRow]) -> Iterator[JobRow]:
+        """Takes those rows that stand where they stood, and gives back the others.
+
+        Most updates are of them, of hundreds of rows at once: here every look-up counts.
+        """
+        known, counts, texts = self._rows, self._counts, self._texts
+        for row in rows:
+            key = row.key
+            old = known.get(key)
+            if (
+                old is None
+                or old.created is None
+                or old.created != row.created
+                or old.set_id
+                or row.set_id
+            ):
+                yield row
+                continue
+            known[key] = row
+            if texts:
+                texts.pop(key, None)
+            if old.status is not row.status:
+                counts[old.status] -= 1
+                counts[row.status] += 1
 
     def _put(self, row: JobRow) -> None:
         old = self._rows.get(row.key)
@@ -84,7 +94,7 @@ class Board:
         if row.set_id:
             self._put_in_group(row)
             return
-        for listing in self._listings():
+        for listing in self._arranging.listings():
             if old is None or not listing.keeps(old, row):
                 listing.put(row, in_set=False)
 
@@ -100,7 +110,7 @@ class Board:
         del self._rows[row.key]
         self._texts.pop(row.key, None)
         self._counts[row.status] -= 1
-        for listing in self._listings():
+        for listing in self._arranging.listings():
             listing.remove(row.key, row.set_id)
         group = self._groups.get(row.set_id)
         if group is None:
@@ -114,14 +124,8 @@ class Board:
     def _list(self, group: Group, rows: Iterable[JobRow]) -> None:
         in_set = len(group.rows) > 1
         for row in rows:
-            for listing in self._listings():
+            for listing in self._arranging.listings():
                 listing.put(row, in_set)
-
-    def _listings(self) -> Iterable[Listing]:
-        """All that are shown or being made: each of them once."""
-        if self._next is None and self.shown is self.every:
-            return (self.every,)
-        return {self.every, self.shown, *(self._next or ())}
 
     # -- what is known --
 
@@ -169,13 +173,13 @@ class Board:
     def fold(self, set_id: str, folded: bool) -> None:
         """Folds or unfolds one set."""
         self._chosen_folds[set_id] = folded
-        for listing in self._listings():
+        for listing in self._arranging.listings():
             listing.touch(set_id)
 
     def fold_all(self, folded: bool) -> None:
         """Folds or unfolds every set."""
         self._chosen_folds = dict.fromkeys(self._groups, folded)
-        for listing in self._listings():
+        for listing in self._arranging.listings():
             listing.fold_all()
 
     # -- sorting and filtering --
@@ -183,81 +187,39 @@ class Board:
     @property
     def sort(self) -> Sort:
         """The order that was asked for."""
-        return self._sort
+        return self._arranging.sort
 
     @sort.setter
     def sort(self, sort: Sort) -> None:
-        if sort != self._sort:
-            self._sort = sort
-            self._begin()
+        self._arranging.ask_for(sort, self._arranging.filter_text)
 
     @property
     def filter_text(self) -> str:
         """Words that a job must hold to be listed; empty lists all."""
-        return self._filter_text
+        return self._arranging.filter_text
 
     @filter_text.setter
     def filter_text(self, text: str) -> None:
-        self._filter_text = text
-        words = tuple(text.casefold().split())
-        if words != self._words:
-            self._words = words
-            self._begin()
+        self._arranging.ask_for(self._arranging.sort, text)
 
     @property
     def doing(self) -> str:
         """What is still being made of what was asked for: "filtering", "sorting" or ""."""
-        if self._next is None:
-            return ""
-        filtered = self._words and self._words != self.shown.words
-        return "filtering" if filtered or self._sort == self.shown.sort else "sorting"
+        return self._arranging.doing
 
     def work(self, seconds: float) -> bool:
         """Goes on with what was asked for, so long at most; true once it is listed."""
-        end = perf_counter() + seconds
-        while self._next is not None:
-            if not self._advance(_STEPS):
-                break
-            if perf_counter() >= end:
-                return False
-        return True
+        return self._arranging.work(seconds)
 
-    def _begin(self) -> None:
-        """Begins to make the lists of the order and the filter that were asked for."""
-        every = self.every
-        keys: dict[Listing, Iterable[str]] = {}
-        if every.sort != self._sort:
-            every = self._listing(self._sort, ())
-            keys[every] = list(self._rows)
-        shown = every
-        if self._words:
-            shown = self._listing(self._sort, self._words)
-            keys[shown] = list(self.shown.matching_keys() if self._narrows() else self._rows)
-        self._next = (every, shown)
-        self._making = self._fill(keys)
-        self._advance(AT_ONCE)
+    @property
+    def every(self) -> Listing:
+        """Each job, in the order that is there; only to be read."""
+        return self._arranging.every
 
-    def _narrows(self) -> bool:
-        """True if what matches now did match what is listed: every old word is in a new one."""
-        return all(any(old in new for new in self._words) for old in self.shown.words)
-
-    def _fill(self, keys: Mapping[Listing, Iterable[str]]) -> Iterator[None]:
-        for listing, waiting in keys.items():
-            for key in waiting:
-                row = self._rows.get(key)  # it may have gone meanwhile
-                if row is not None:
-                    listing.put(row, self.headed(row.set_id))
-                yield
-            yield from listing.settle()
-
-    def _advance(self, steps: int) -> bool:
-        """Makes some steps; false once there is none left, and what was made is listed."""
-        if sum(1 for _ in islice(self._making, steps)) == steps:
-            return True
-        if self._next is not None:
-            self.every, self.shown = self._next
-            self._next = None
-        return False
+    @property
+    def shown(self) -> Listing:
+        """Those jobs that match; only to be read."""
+        return self._arranging.shown
 
     def _listing(self, sort: Sort, words: tuple[str, ...]) -> Listing:
         return Listing(sort, words, self._text_of, self._groups, self._folds)

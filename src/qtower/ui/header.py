@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -216,10 +217,13 @@ class Header(Widget):
 
     def refresh_words(self) -> None:
         """Draws again if time or news changed a word."""
-        words = self._words()
-        if words != self._drawn:
-            self._drawn = words
+        before, self._drawn = self._drawn, self._words()
+        if len(before) != len(self._drawn):
             self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, self._drawn, strict=True)):
+            if old != new:
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def on_resize(self) -> None:
         # The lines of the size before have been drawn by now.

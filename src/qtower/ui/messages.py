@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from textual.message import Message
 
 from qtower import model
@@ -10,7 +12,7 @@ from qtower import model
 class RowsChanged(Message, bubble=False):
     """Rows of the board were added, changed or removed; `keys` are the jobs they belong to."""
 
-    def __init__(self, keys: frozenset[str]) -> None:
+    def __init__(self, keys: Set[str]) -> None:
         super().__init__()
         self.keys = keys
 

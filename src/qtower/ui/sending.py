@@ -1,11 +1,12 @@
-"""Jobs that are not sent yet, in the few words that a header has room for."""
+"""Jobs that are being sent, or are not sent yet, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from qtower.fitting import cut
-from qtower.model import UnsentSet
+from qtower.model import Submitted, UnsentSet
+from qtower.ui import words
 
 
 def sending_words(sets: Sequence[UnsentSet]) -> str:
@@ -24,3 +25,9 @@ def sending_words(sets: Sequence[UnsentSet]) -> str:
     if waiting:
         parts.append(f"{waiting} unsent: U")
     return ", ".join(parts)
+
+
+def sent_words(sent: Submitted) -> str:
+    """What was begun, in a sentence."""
+    verb = "is" if len(sent.keys) == 1 else "are"
+    return f"{sent.name}: {words.jobs(len(sent.keys))} {verb} being sent."

@@ -47,3 +47,9 @@ def search_text(row: JobRow) -> str:
     """All of a job that a filter looks at, in small letters."""
     parts = (row.name, row.label, row.set_name, row.job_id, row.key, row.backend)
     return "\n".join((*parts, row.status.value, *row.tags)).casefold()
+
+
+def marked(count: int, hidden: int) -> str:
+    """How many jobs are marked, and how many of them a filter hides; empty for none."""
+    note = f"{count} marked" if count else ""
+    return f"{note}, {hidden} hidden" if hidden else note

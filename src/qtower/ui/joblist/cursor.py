@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from qtower.ui.board import Board
@@ -120,3 +121,16 @@ def top_with(board: Board, kept: Anchor | None, top: int, height: int) -> int:
     if top == 0 and line < height:
         return 0
     return max(0, line - kept.y)
+
+
+class Scene(NamedTuple):
+    """What stands where: the first visible line, of how many, the cursor, all that is visible."""
+
+    top: int
+    listed: int
+    cursor: Entry | None
+    entries: list[Entry]
+
+    def lines_of(self, keys: Set[str]) -> list[int]:
+        """Which visible lines tell of one of these jobs; the row of a set may of any."""
+        return [y for y, entry in enumerate(self.entries) if entry.is_set or entry.key in keys]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 from qtower.ui.board import Board
 from qtower.ui.joblist import cells
@@ -13,6 +13,16 @@ from qtower.ui.listing import Entry
 
 Stale = Callable[[bool, "float | None", float], bool]
 """Whether a job is told of too long ago: has it ended, when was it confirmed, what time is it."""
+
+
+class Frame(NamedTuple):
+    """What part of the list is drawn, how wide, when, and in which signs and styles."""
+
+    top: int
+    height: int
+    width: int
+    now: float
+    look: Look
 
 
 class Picture:
@@ -34,27 +44,28 @@ class Picture:
         self._kept.clear()
 
     def lines(
-        self, top: int, height: int, width: int, now: float, look: Look, cursor: Entry | None
-    ) -> list[Line]:
-        """The lines from `top` on, `height` of them, `width` cells wide."""
+        self, frame: Frame, cursor: Entry | None, only: Collection[int] | None = None
+    ) -> dict[int, Line]:
+        """The visible lines, of all or `only` these, by how far they stand below the first."""
         entries = self._board.entries
         count = len(entries)
-        thumb = scroll_bar(top, height, count)
-        shown: dict[int, tuple[tuple[Any, ...], Line]] = {}
-        lines = []
-        for y in range(height):
+        thumb = scroll_bar(frame.top, frame.height, count)
+        kept, lines = {}, {}
+        for y in range(frame.height) if only is None else only:
             line: Line = ()
-            if top + y < count:
-                shown[top + y] = self._entry_line(top + y, entries[top + y], now, look, cursor)
-                line = shown[top + y][1]
-            lines.append((*line, _bar(y, thumb, width, look)))
-        self._kept = shown
+            number = frame.top + y
+            if number < count:
+                known = self._entry_line(number, entries[number], frame, cursor)
+                kept[number] = known
+                line = known[1]
+            lines[y] = (*line, _bar(y, thumb, frame))
+        self._kept = kept if only is None else {**self._kept, **kept}
         return lines
 
     def _entry_line(
-        self, number: int, entry: Entry, now: float, look: Look, cursor: Entry | None
+        self, number: int, entry: Entry, frame: Frame, cursor: Entry | None
     ) -> tuple[tuple[Any, ...], Line]:
-        board = self._board
+        board, now, look = self._board, frame.now, frame.look
         selected, marked = entry == cursor, board.marked(entry)
         kept = self._kept.get(number)
         if entry.is_set:
@@ -75,8 +86,8 @@ class Picture:
         return token, job_line(row, self.slots, now, look, condition, in_set)
 
 
-def _bar(y: int, thumb: range, width: int, look: Look) -> Piece:
-    sign = " "
+def _bar(y: int, thumb: range, frame: Frame) -> Piece:
+    sign, look = " ", frame.look
     if thumb:
         sign = look.signs.thumb if y in thumb else look.signs.track
-    return Piece(width - 1, 1, sign, look.bar)
+    return Piece(frame.width - 1, 1, sign, look.bar)

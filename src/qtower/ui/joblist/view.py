@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from time import monotonic, time
 from typing import ClassVar
 
@@ -17,8 +17,8 @@ from textual.strip import Strip
 from qtower.model import Status
 from qtower.ui.board import Board
 from qtower.ui.joblist.cells import Slot, lay_out
-from qtower.ui.joblist.cursor import Anchor, Cursor, anchor, top_with
-from qtower.ui.joblist.picture import Picture, Stale
+from qtower.ui.joblist.cursor import Anchor, Cursor, Scene, anchor, top_with
+from qtower.ui.joblist.picture import Frame, Picture, Stale
 from qtower.ui.joblist.render import Line, Look, strip_of
 from qtower.ui.listing import Entry
 from qtower.ui.signs import UNICODE, Signs
@@ -91,6 +91,7 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         self._waits = False
         self._moved = 0.0  # when the cursor was moved last
         self._told_sort = board.sort
+        self._seen = Scene(0, 0, None, [])
 
     # -- what others read and tell --
 
@@ -124,8 +125,11 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         """What is on the screen."""
         return self._board.entries[self._top : self._top + self.size.height]
 
-    def board_changed(self) -> None:
-        """The board's rows, folds or filter changed: keep the cursor on its job and repaint."""
+    def board_changed(self, touched: Set[str] | None = None) -> None:
+        """The board changed: keep the cursor on its job and repaint.
+
+        `touched`: the keys of the rows that came, changed or went, if that was all.
+        """
         height = max(1, self.size.height)
         before = self._selection.entry
         filtered = self._selection.follow(self._board)
@@ -136,11 +140,19 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         top = top_with(self._board, kept, self._top, height)
         self._scroll(min(top, max(0, len(self._board.entries) - height)))
         self._keep_anchor()
+        seen, self._seen = self._seen, self._scene()
+        if touched is not None and seen == self._seen:
+            self.repaint(seen.lines_of(touched))
+            return
         self.repaint()
         if self.sort != self._told_sort:
             self._told_sort = self.sort
             self.post_message(self.LaidOut())
         self.post_message(self.Looked())
+
+    def _scene(self) -> Scene:
+        lines = len(self._board.entries)
+        return Scene(self._top, lines, self._selection.entry, self.visible_entries)
 
     def pursue(self) -> None:
         """Goes on with the order or filter that the board was asked for, between keys."""
@@ -156,15 +168,18 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         self._show_line(self._selection.line)
         self.post_message(self.Pursued())
 
-    def repaint(self) -> None:
-        """Draws those visible lines again that are no more what they were."""
-        if not self.slots or self._waits:
+    def repaint(self, only: Collection[int] | None = None) -> None:
+        """Draws those visible lines again that are no more what they were, of all or `only` these.
+
+        While the terminal has not taken what it was sent, all of them wait.
+        """
+        if not self.slots or self._waits or (only is not None and not only):
             return
         if self._behind():
             self._waits = True
             self.set_timer(_WAIT_SECONDS, self._repaint_later)
             return
-        for y, new in enumerate(self._lines()):
+        for y, new in self._lines(only).items():
             if self._painted.get(y) != new:
                 self._painted[y] = new
                 self.refresh(Region(0, y, self.size.width, 1))
@@ -179,15 +194,13 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         """One visible line, `y` cells below the top of the widget, as it was last painted."""
         look = self._take_look()
         if y not in self._painted:
-            self._painted.update(enumerate(self._lines()))
+            self._painted.update(self._lines())
         return strip_of(self._painted.get(y, ()), self.size.width, look.plain)
 
-    def _lines(self) -> list[Line]:
+    def _lines(self, only: Collection[int] | None = None) -> dict[int, Line]:
         width, height = self.size
-        cursor = self._selection.entry
-        return self._picture.lines(
-            self._top, height, width, self._clock(), self._take_look(), cursor
-        )
+        frame = Frame(self._top, height, width, self._clock(), self._take_look())
+        return self._picture.lines(frame, self._selection.entry, only)
 
     def notify_style_update(self) -> None:
         """The theme or the focus changed: take the styles anew at the next drawing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -24,21 +24,20 @@ from qtower.ui.joblist import ColumnTitles, JobList
 from qtower.ui.listing import Entry
 from qtower.ui.looking import Gaze
 from qtower.ui.messages import AgentChanged, ConnectionChanged, RowsChanged, SendingChanged
-from qtower.ui.painting.below import shine_through
 from qtower.ui.screens.acting import Acting
 from qtower.ui.screens.cancel import cancel_job, cancel_marked, cancel_set
-from qtower.ui.sending import sending_words
+from qtower.ui.screens.drawing import Drawing
+from qtower.ui.sending import sending_words, sent_words
 from qtower.ui.signs import Signs
 from qtower.ui.situation import situation, too_small
 from qtower.ui.tower import LOW_HEIGHT
 from qtower.ui.widgets.field import Field
 
-_BATCH_SECONDS = 0.02
 _TYPING_SECONDS = 0.1
 """So long after the last letter the filter is followed."""
 
 
-class MonitorScreen(Acting, Screen[None]):
+class MonitorScreen(Acting, Drawing, Screen[None]):
     """The list of all jobs.
 
     Args:
@@ -55,7 +54,12 @@ class MonitorScreen(Acting, Screen[None]):
         super().__init__()
         self._board = board
         self._jobs = JobList(
-            board, clock=clock, signs=signs, stale=self._stale, behind=self._behind, id="jobs"
+            board,
+            clock=clock,
+            signs=signs,
+            stale=self._stale,
+            behind=lambda: self.app.terminal_is_behind,
+            id="jobs",
         )
         self._gaze = Gaze(self._look, self.set_timer)
         self._typing: Timer | None = None
@@ -75,16 +79,9 @@ class MonitorScreen(Acting, Screen[None]):
         yield self._footer
         yield Static(id="too-small", markup=False)
 
-    def _compositor_refresh(self) -> None:
-        if self.app._batch_count:
-            # Textual would draw, and throw away what it drew: a part that is only ever sent when
-            # it differs would stay blank. What is to be drawn is kept until the batch is over.
-            self.set_timer(_BATCH_SECONDS, self._compositor_refresh)
-        elif not shine_through(self):
-            super()._compositor_refresh()
-
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
+        self.await_jobs()
         self._board_changed()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -92,6 +89,9 @@ class MonitorScreen(Acting, Screen[None]):
         self.query_one("#too-small", Static).update(sentence)
         self.set_class(bool(sentence), "too-small")
         self.set_class(event.size.height < LOW_HEIGHT, "low")
+
+    def drawing_begins(self) -> None:
+        self._standing_changed()
 
     # -- news --
 
@@ -102,26 +102,26 @@ class MonitorScreen(Acting, Screen[None]):
             self._tell_footer()
 
     @on(RowsChanged)
+    def _rows_changed(self, event: RowsChanged) -> None:
+        self._board_changed(event.keys)
+
     @on(JobList.Pursued)
-    def _board_changed(self) -> None:
-        self._jobs.board_changed()
+    def _pursued(self) -> None:
+        self._board_changed()
+
+    def _board_changed(self, touched: Set[str] | None = None) -> None:
+        self._jobs.board_changed(touched)
         self._tell_footer()
         self._standing_changed()
 
     @on(JobList.MarksChanged)
     def _tell_footer(self) -> None:
         board = self._board
-        count, hidden = len(board.marks), board.hidden_marks
-        note = f"{count} marked" if count else ""
-        note = f"{note}, {hidden} hidden" if hidden else note
+        note = words.marked(len(board.marks), board.hidden_marks)
         self._footer.tell(not board.rows, note, read_only=self.app.read_only)
 
     def _stale(self, ended: bool, confirmed: float | None, now: float) -> bool:
-        standing = self.app.standing
-        return is_stale(ended, confirmed, standing.connection, now)
-
-    def _behind(self) -> bool:
-        return self.app.terminal_is_behind
+        return is_stale(ended, confirmed, self.app.standing.connection, now)
 
     @on(JobList.Looked)
     def _looked(self) -> None:
@@ -150,6 +150,10 @@ class MonitorScreen(Acting, Screen[None]):
         # That nothing matches is not known before everything was looked at.
         unknown = doing == "filtering"
         text = situation(standing, len(board.rows), matching or unknown, board.filter_text)
+        if self.awaits_jobs:
+            if board.rows or standing.connection is not None or not standing.agent_up:
+                self.begin_to_draw()
+            return
         # An update lays out the screen anew, which sends the scrollbar again: a line a second.
         if text != self._situation:
             self._situation = text
@@ -255,9 +259,7 @@ class MonitorScreen(Acting, Screen[None]):
     def _submitted(self, sent: model.Submitted | None) -> None:
         if sent is None:
             return
-        verb = "is" if len(sent.keys) == 1 else "are"
-        text = f"{sent.name}: {words.jobs(len(sent.keys))} {verb} being sent."
-        self.app.say("info", "Submit", text)
+        self.app.say("info", "Submit", sent_words(sent))
         self._jobs.go_to_set(sent.set_id)
 
     def action_refresh(self) -> None:
