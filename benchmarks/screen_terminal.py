@@ -109,6 +109,14 @@ class Terminal:
                 raise TimeoutError("the screen never comes to rest")
         return time.perf_counter() - began - quiet
 
+    def rest(self, seconds: float) -> None:
+        """Reads until the screen's thread did next to nothing for so long."""
+        while True:
+            before = self.cpu_seconds
+            self.read_for(seconds)
+            if self.cpu_seconds - before < seconds / 10:
+                return
+
     def wait_for(self, text: str, most: float = 180.0) -> None:
         """Reads until a text stands on the screen.
 

@@ -20,11 +20,16 @@ class Shared:
         self._tags: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def share(self, rows: Iterable[JobRow]) -> None:
-        """Puts one object in the place of equal ones; to everybody else the rows are the same."""
+        """Puts one object in the place of equal ones; to everybody else the rows are the same.
+
+        Rows that will be replaced by others are left alone: they are few, and told often.
+        """
         if len(self._words) > _MOST or len(self._tags) > _MOST:
             self._words, self._tags = {}, {}
         same, put = self._words.setdefault, force_setattr
         for row in rows:
+            if not row.status.final:
+                continue
             if row.job_id == row.key:
                 put(row, "job_id", row.key)
             # One after the other: a loop over their names takes half as long again.

@@ -226,8 +226,11 @@ class TowerApp(Tower, inherit_bindings=False):
     def _schedule_flush(self) -> None:
         if self._flush_handle is None:
             loop = asyncio.get_running_loop()
-            wait = max(0.0, self._flushed + _FLUSH_SECONDS - loop.time())
-            self._flush_handle = loop.call_later(wait, self._flush_rows)
+            wait = self._flushed + _FLUSH_SECONDS - loop.time()
+            if wait > 0:
+                self._flush_handle = loop.call_later(wait, self._flush_rows)
+            else:
+                self._flush_rows()
 
     def _flush_rows(self) -> None:
         loop = asyncio.get_running_loop()
