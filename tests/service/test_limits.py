@@ -11,7 +11,7 @@ from tests.service.raw import Api, bell_qobj, gate, long_qobj, measure_all, qobj
 
 CONFIG = """
 [limits]
-job-seconds = 2
+job-seconds = 6
 memory-bytes = 600_000_000
 """
 
@@ -57,7 +57,7 @@ def test_a_job_beyond_its_limits_ends_in_error_and_others_go_on(tmp_path: Path) 
         ended = api.wait(slow)
         assert ended["status"] == "ERROR_RUNNING_JOB"
         assert ended["error"] == {
-            "message": "The job timed out: it may run for 2 seconds",
+            "message": "The job timed out: it may run for 6 seconds",
             "code": 5201,
         }
         ended = api.wait(big)

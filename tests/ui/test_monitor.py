@@ -79,6 +79,16 @@ async def test_the_first_picture_has_the_jobs_of_the_journal(
     assert "sweep" in pictures[0]
 
 
+async def test_the_keys_of_the_list_work_after_it_was_empty(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24)) as pilot:
+        for key in ("a", "b"):
+            await tell(pilot, connected(), rows(job(f"{key}1"), job(f"{key}2")))
+            await pilot.press("j", "space")
+            await until(pilot, lambda: "1 marked" in screen_text(pilot), "mark")
+            await tell(pilot, model.Rows(gone=[f"{key}1", f"{key}2"]))
+            await until(pilot, lambda: "There are no jobs yet" in screen_text(pilot), "empty")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_d_submits_the_samples_once(
     tower: TowerApp, link: TestLink, tell: Told, size: tuple[int, int]

@@ -8,7 +8,7 @@ from time import monotonic, time
 from typing import ClassVar
 
 from rich.style import Style
-from textual import work
+from textual import events, work
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -238,6 +238,10 @@ class ListView(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.LaidOut())
         self._show_line(self._selection.line)
         self.post_message(self.Looked())
+
+    def on_hide(self, event: events.Hide) -> None:
+        """Keeps the focus: a list that was empty for a while is moved in again once it is not."""
+        event.prevent_default()
 
     # -- cursor and scroll --
 
