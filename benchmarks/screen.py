@@ -208,9 +208,9 @@ def _text_bytes(row: JobRow) -> int:
 
 
 def _begin(terminal: Terminal, kind: str, rows: int) -> None:
-    """Waits until all rows are there and painted, and nothing is done any more."""
+    """Waits until all rows are there and painted, and nothing is done but what always is."""
     terminal.wait_for(f"{rows} jobs" if kind == "qtower" else "calibration")
-    terminal.rest(2.0)
+    terminal.rest(2.0, most=20.0)
 
 
 def _p95(times: list[float]) -> float:

@@ -109,9 +109,10 @@ class Terminal:
                 raise TimeoutError("the screen never comes to rest")
         return time.perf_counter() - began - quiet
 
-    def rest(self, seconds: float) -> None:
-        """Reads until the screen's thread did next to nothing for so long."""
-        while True:
+    def rest(self, seconds: float, most: float = 120.0) -> None:
+        """Reads until the screen's thread did next to nothing for so long, or `most` have gone."""
+        end = time.perf_counter() + most
+        while time.perf_counter() < end:
             before = self.cpu_seconds
             self.read_for(seconds)
             if self.cpu_seconds - before < seconds / 10:
