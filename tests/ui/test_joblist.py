@@ -67,11 +67,11 @@ async def test_lines_at_eighty_columns() -> None:
         await pilot.pause()
         titles = app.query_one(ColumnTitles).render_line(0).text
         assert [titles.rstrip(), *app.lines()] == [
-            "  STATUS          QUEUE  ▲AGE    # NAME               BACKEND            JOB ID",
-            "▌ ○ QUEUED                 2m      ▾ set s            2 jobs: 1 queued 1 done",
-            "  ✓ DONE                   2m    0   circuit 0        ibmq_qasm_simulat… s0000",
-            "  ○ QUEUED                 2m    1   circuit 1        ibmq_qasm_simulat… s0001",
-            "  ✗ ERROR                2h00      宽字 [/b] ␛[2J     ibmq_qasm_simulat… …e0001",
+            "  STATUS          QUEUE  ▲AGE    # NAME              BACKEND             JOB ID",
+            "▌ ○ QUEUED                 2m      ▾ set s           2 jobs: 1 queued 1 done",
+            "  ✓ DONE                   2m    0   circuit 0       ibmq_qasm_simulator s0000",
+            "  ○ QUEUED                 2m    1   circuit 1       ibmq_qasm_simulator s0001",
+            "  ✗ ERROR                2h00      宽字 [/b] ␛[2J    ibmq_qasm_simulator …e0001",
         ]
 
 

@@ -42,7 +42,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("index", "#", 60, 4, right=True),
     Column("name", "NAME", 0, 12, grows=3),
     Column("experiments", "EXPER.", 110, 9, right=True),
-    Column("backend", "BACKEND", 70, 13, grows=2),
+    Column("backend", "BACKEND", 70, 15, grows=2),
     Column("shots", "SHOTS", 120, 7, right=True),
     Column("tags", "TAGS", 130, 8, grows=1),
     Column("id", "JOB ID", 78, 6),
