@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.cli.conftest import CommandLine
 from tests.conftest import Endpoint, home_environment, start_service, stop_service
 from tests.desk.accounts import provider_of
 from tests.e2e.terminal import Terminal
+from tests.faults import kinds
+from tests.faults.proxy import Proxy
 from tests.service.raw import Api
 
 CIRCUITS = Path(__file__).parents[1] / "circuits"
@@ -170,6 +173,30 @@ def test_a_process_in_the_background_goes_on_and_ends(lab: Lab) -> None:
     wait_until(lambda: not lab.unfinished())
     wait_until(lambda: not lab.processes())
     assert lab.accepted(set_id) == lab.sent(set_id)
+
+
+def test_a_process_in_the_background_outlasts_an_endpoint_that_is_away(
+    limited: Endpoint, tmp_path: Path
+) -> None:
+    proxy = Proxy(limited.url)
+    lab = Lab(replace(limited, url=proxy.url), tmp_path / "home")
+    with lab.full():
+        killed = lab.qtower.start("submit", BELL, BELL, "--experiments-per-job", "1")
+        (sending,) = wait_until(lab.unfinished)
+        killed.kill()
+        killed.communicate()
+    set_id = sending.intent.set_id
+    with proxy.failing(kinds.reset_before):
+        # As `--background` starts it.
+        sender = lab.qtower.start("unsent", "send", set_id, "--take-over")
+        wait_until(lambda: proxy.met >= 3 or sender.poll() is not None)
+        assert sender.poll() is None
+        assert lab.unfinished()
+    _, said = sender.communicate(timeout=100)
+    assert sender.returncode == 0, said
+    assert len(lab.accepted(set_id)) == 2
+    assert lab.accepted(set_id) == lab.sent(set_id)
+    proxy.close()
 
 
 def test_what_a_person_wants_sent_whatever_happens_goes_on_by_itself(lab: Lab) -> None:

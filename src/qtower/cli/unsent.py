@@ -11,12 +11,14 @@ import click
 from qtower.cli.jobs import account_option
 from qtower.cli.session import Session, age, open_session
 from qtower.cli.standard import print_json
-from qtower.errors import JobStateError, NotFoundError
+from qtower.errors import JobStateError, NetworkError, NotFoundError
 from qtower.fitting import cut
 from qtower.model import GetUnsent, Steer, SteerSet, UnsentSet
 from qtower.text import inert
 
 _TAKE_OVER_SECONDS = 180.0
+_OFFLINE_SECONDS = 3600.0
+"""So long a process that nobody waits for looks for the endpoint; then the set is offered."""
 _LOOK_SECONDS = 0.3
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -57,7 +59,8 @@ def send(
     first what it has.
     """
     steer = Steer.BACKGROUND if background else Steer.ALWAYS if always else Steer.SEND
-    with open_session(account, change=SteerSet) as session:
+    # Nobody waits for who takes over: without the endpoint he waits for it himself.
+    with open_session(account, need_live=not take_over, change=SteerSet) as session:
         sets = session.desk.unsent(GetUnsent()).sets
         if names:
             chosen = [_find(sets, name) for name in names]
@@ -106,12 +109,17 @@ def _steer_all(names: tuple[str, ...], account: str | None, as_json: bool, steer
 
 def _begin(session: Session, set_id: str, steer: Steer, *, take_over: bool) -> None:
     """Makes a set being sent by this process, or as `steer` says."""
-    deadline = time.monotonic() + _TAKE_OVER_SECONDS
+    began = time.monotonic()
     while found := _known(session, set_id):
+        waited = time.monotonic() - began
         if found.state == "offered" or not take_over:
-            session.desk.steer(SteerSet(set_id=set_id, steer=steer))
-            return
-        if time.monotonic() > deadline:
+            try:
+                session.desk.steer(SteerSet(set_id=set_id, steer=steer))
+                return
+            except NetworkError:  # the desk goes on to look for the endpoint
+                if not take_over or waited > _OFFLINE_SECONDS:
+                    raise
+        elif waited > _TAKE_OVER_SECONDS:
             raise JobStateError("The process that sends this set does not let go of it.")
         time.sleep(_LOOK_SECONDS)
 
