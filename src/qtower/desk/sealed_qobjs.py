@@ -41,6 +41,8 @@ class _Sealed:
         self._document = document
         # `run` looks here for a simulation method, which it set before this was sealed.
         self.config = SimpleNamespace(**{"method": None, **document.get("config", {})})
+        # For backends with delays it looks for `id` gates, which it has replaced by then too.
+        self.experiments: list[Any] = []
 
     def to_dict(self) -> dict[str, Any]:
         return self._document

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Static
@@ -107,7 +110,18 @@ class SubmitScreen(Acting, Screen[Submitted | None]):
     # -- backends --
 
     def _load_backends(self) -> None:
-        self.run_worker(self._read_backends(), group="backends", exclusive=True)
+        self._begin(self._read_backends(), "backends")
+
+    def _begin(self, work: Coroutine[Any, Any, None], group: str) -> None:
+        self.run_worker(self._unless_left(work), group=group, exclusive=True)
+
+    async def _unless_left(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does what shows its outcome on the form: once the form was left nobody misses it."""
+        try:
+            await work
+        except NoMatches:
+            if self in self.app.screen_stack:
+                raise
 
     async def _read_backends(self) -> None:
         try:
@@ -156,7 +170,7 @@ class SubmitScreen(Acting, Screen[Submitted | None]):
 
     def _check_now(self, then_submit: bool = False) -> None:
         self._stop_waiting()
-        self.run_worker(self._check(then_submit), group="check", exclusive=True)
+        self._begin(self._check(then_submit), "check")
 
     def _stop_waiting(self) -> None:
         if self._check_later is not None:
@@ -237,7 +251,7 @@ class SubmitScreen(Acting, Screen[Submitted | None]):
     def _send(self, order: Order, plan: Plan) -> None:
         self._sending = True
         self._preview(f"Sending {plan.summary} …")
-        self.run_worker(self._submit(order, plan), group="send", exclusive=True)
+        self._begin(self._submit(order, plan), "send")
 
     async def _submit(self, order: Order, plan: Plan) -> None:
         try:
