@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -29,6 +30,7 @@ from qtower.model import (
 from qtower.ui.app import TowerApp
 from qtower.ui.screens.submit import SubmitScreen
 from qtower.ui.screens.submit.draft import Draft, expand_files, quote_files, read_order
+from qtower.ui.screens.submit.form import SubmitForm
 from qtower.ui.screens.submit.lines import backend_header, backend_line, file_lines
 from qtower.ui.screens.submit.picker import FilePicker, list_directory
 from tests.ui.conftest import TestLink, Told, connected, screen_text, until
@@ -297,6 +299,29 @@ async def test_offline_nothing_is_lost_and_it_goes_on_by_itself(
         await tell(pilot, connected(Link.LIVE))
         await until(pilot, lambda: "1 experiment in 1 job on simulator" in screen_text(pilot))
         assert "bell.qasm" in screen_text(pilot)
+
+
+async def test_an_answer_that_comes_after_the_form_was_left_ends_nothing(
+    tower: TowerApp, answering: TestLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Exception | None] = []
+    show = SubmitForm.show_backends
+
+    def late(form: SubmitForm, backends: list[Backend]) -> None:
+        tower.screen.dismiss(None)
+        form._nodes._clear()  # as Textual takes it apart before it ends the form's workers
+        try:
+            show(form, backends)
+        except Exception as error:
+            shown.append(error)
+            raise
+
+    monkeypatch.setattr(SubmitForm, "show_backends", late)
+    async with tower.run_test(size=(80, 24)) as pilot:
+        await tower.push_screen(SubmitScreen())
+        await until(pilot, lambda: bool(shown))
+        await until(pilot, lambda: not isinstance(tower.screen, SubmitScreen))
+    assert isinstance(shown[0], NoMatches)
 
 
 async def test_choosing_files_from_the_form(
