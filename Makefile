@@ -5,8 +5,8 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# More than processors: the tests wait for services and terminals most of the time.
-WORKERS ?= 3
+# More are quicker on a quiet machine, and miss their own deadlines on a busy one.
+WORKERS ?= 2
 
 .PHONY: run test lint types contracts pytest screenshots bench soak docs clean setup
 
