@@ -7,11 +7,9 @@ from collections.abc import Callable, Set
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.timer import Timer
-from textual.widgets import Input, Label, Static
+from textual.widgets import Static
 
 from qtower import model
 from qtower.errors import QtowerError
@@ -31,10 +29,7 @@ from qtower.ui.sending import sending_words, sent_words
 from qtower.ui.signs import Signs
 from qtower.ui.situation import situation, too_small
 from qtower.ui.tower import LOW_HEIGHT
-from qtower.ui.widgets.field import Field
-
-_TYPING_SECONDS = 0.1
-"""So long after the last letter the filter is followed."""
+from qtower.ui.widgets.filter_bar import FilterBar
 
 
 class MonitorScreen(Acting, Drawing, Screen[None]):
@@ -62,7 +57,6 @@ class MonitorScreen(Acting, Drawing, Screen[None]):
             id="jobs",
         )
         self._gaze = Gaze(self._look, self.set_timer)
-        self._typing: Timer | None = None
         self._header = Header(clock=clock, id="header")
         self._footer = Footer(id="footer")
         self._situation = ""
@@ -73,9 +67,7 @@ class MonitorScreen(Acting, Drawing, Screen[None]):
         yield ColumnTitles(self._jobs, id="titles")
         yield self._jobs
         yield Static(id="situation", markup=False)
-        with Horizontal(id="filter-bar"):
-            yield Label("filter:", id="filter-label", markup=False)
-            yield Field(id="filter", compact=True, placeholder="words that a job must hold")
+        yield FilterBar(id="filter-bar")
         yield self._footer
         yield Static(id="too-small", markup=False)
 
@@ -276,26 +268,17 @@ class MonitorScreen(Acting, Drawing, Screen[None]):
 
     def action_filter(self) -> None:
         """Asks which jobs are to be listed."""
-        self.add_class("filtering")
-        self.query_one("#filter", Input).focus()
+        self.query_one(FilterBar).type_in()
 
     def action_clear_filter(self) -> None:
         """Lists all jobs again."""
-        self.query_one("#filter", Input).value = ""
-        self._leave_filter()
+        self.query_one(FilterBar).clear()
 
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self) -> None:
-        if self._typing is not None:
-            self._typing.stop()
-        self._typing = self.set_timer(_TYPING_SECONDS, self._follow_filter)
-
-    def _follow_filter(self) -> None:
-        self._board.filter_text = self.query_one("#filter", Input).value
+    @on(FilterBar.Changed)
+    def _follow_filter(self, event: FilterBar.Changed) -> None:
+        self._board.filter_text = event.text
         self._jobs.pursue()
 
-    @on(Input.Submitted, "#filter")
+    @on(FilterBar.Left)
     def _leave_filter(self) -> None:
-        self.set_class(bool(self.query_one("#filter", Input).value), "filtering")
-        self._follow_filter()
         self._jobs.focus()
