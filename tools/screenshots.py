@@ -62,7 +62,9 @@ class Studio:
         await self.until(self.shows(wait_for), f"{wait_for!r} for {name}")
         await self.pilot.pause()
         file = DIRECTORY / f"{name}-{self.size[0]}x{self.size[1]}.svg"
-        file.write_text(self.app.export_screenshot(title="qtower"))
+        picture = self.app.export_screenshot(title="qtower")
+        # Without it some programs drop the spaces in front of a text, and columns do not stand.
+        file.write_text(picture.replace("<svg ", '<svg xml:space="preserve" ', 1))
 
     async def go_to(self, words: str) -> None:
         """Filters the list and puts the cursor on the first job that matches."""

@@ -45,6 +45,7 @@ def test_experiments_that_failed_are_listed(simulator: Any) -> None:
     ((index, name, message),) = [(e.index, e.name, e.message) for e in report.experiments]
     assert (index, name) == (1, "bad")
     assert message in report.message and "stabilizer" in message
+    assert report.summary == "The following experiments failed:", "the list says the rest"
 
 
 def test_a_job_that_was_refused_whole_has_a_message_and_code(device: Any) -> None:

@@ -255,6 +255,18 @@ async def test_keys_on_an_empty_list_say_why_not(tower: TowerApp, tell: Told) ->
         assert notices(tower).count("There is no job in the list yet.") == 5
 
 
+async def test_a_terminal_that_is_too_small_says_so_alone(tower: TowerApp, tell: Told) -> None:
+    async with tower.run_test(size=(80, 24), notifications=True) as pilot:
+        await tell(pilot, connected())
+        await pilot.press("c")
+        await until(pilot, lambda: "There is no job" in screen_text(pilot))
+        await pilot.resize_terminal(30, 8)
+        await until(pilot, lambda: "This terminal is 30x8" in screen_text(pilot))
+        assert "There is no job" not in screen_text(pilot)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "There is no job" in screen_text(pilot))
+
+
 # -- filter ------------------------------------------------------------------------------------
 
 

@@ -99,7 +99,7 @@ def _print_counts(head: ResultHead, page: Counts) -> None:
 
 
 def _print_report(report: ErrorReport) -> None:
-    for text in (report.submit_error, report.message):
+    for text in (report.submit_error, report.summary):
         if text:
             click.echo(inert_lines(text))
     for item in report.experiments:

@@ -78,6 +78,15 @@ class ErrorReport(Struct, frozen=True, kw_only=True):
     submit_error: str = ""
     experiments: list[ExperimentError] = []
 
+    @property
+    def summary(self) -> str:
+        """`message`, without what the provider repeats there of `experiments`, one by one."""
+        first, line_end, others = self.message.partition("\n")
+        left = line_end + others
+        for each in self.experiments:
+            left = left.removeprefix(f"\nExperiment {each.index}: {each.message}")
+        return first + left
+
 
 class Saved(Struct, frozen=True, kw_only=True):
     """A file that was written."""

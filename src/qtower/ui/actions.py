@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
@@ -22,6 +23,7 @@ __all__ = [
     "bindings",
     "call_of",
     "footer_hints",
+    "help_hint",
     "hints",
     "is_offered",
     "key_word",
@@ -39,6 +41,8 @@ MOVING = frozenset(
     {Scope.LIST, Scope.CHOICES, Scope.TEXT, Scope.TREE, Scope.FORM, Scope.TICK, Scope.FINDING}
 )
 """Scopes of widgets that act only while they have the focus: nothing for the palette."""
+
+_TYPING = frozenset({Scope.FORM, Scope.SAVE})
 
 _OF_WIDGETS = MOVING | {Scope.MARKS, Scope.SORT}
 
@@ -188,6 +192,11 @@ def keys_there(action: Action, scopes: Sequence[Scope], dialog: bool = False) ->
 def hints(scopes: Sequence[Scope], read_only: bool = False) -> list[Action]:
     """The actions that the line of keys offers where these scopes count, in the table's order."""
     return [action for action in offered(read_only) if action.hint and action.scope in scopes]
+
+
+def help_hint(scopes: Sequence[Scope]) -> Action:
+    """Help, for a line of keys: where one types, "?" is a letter."""
+    return replace(BY_ID["help"], hint_key="F1" if _TYPING.intersection(scopes) else "")
 
 
 def footer_hints(empty: bool, read_only: bool = False) -> list[Action]:

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual import events
 from textual.widget import Widget
 
-from qtower.ui.actions import BY_ID, hints
+from qtower.ui.actions import BY_ID, help_hint, hints
 from qtower.ui.hint_line import Hint, hints_that_fit
 
 if TYPE_CHECKING:
@@ -43,5 +43,5 @@ class Hints(Widget):
 
     def _hints(self) -> list[Hint]:
         screen = self._screen
-        offered = hints(screen.scopes, screen.app.read_only)
+        offered = [*hints(screen.scopes, screen.app.read_only), help_hint(screen.scopes)]
         return hints_that_fit(offered, self.content_size.width, start=0, gap=_GAP)

@@ -26,15 +26,13 @@ def report_lines(report: ErrorReport) -> Text:
     if report.submit_error:
         sections.append(("The submission failed", report.submit_error))
     if report.message:
-        sections.append(("Error message", report.message))
+        sections.append(("Error message", report.summary))
     text = Text()
     for title, words in sections:
         text.append("\n\n" if text.plain else "")
         text.append(title, style="bold red")
         text.append(f"\n\n{inert_lines(words, _MESSAGE).strip()}")
     if report.experiments:
-        text.append("\n\n" if text.plain else "")
-        text.append("Experiments that failed", style="bold red")
         text.append("\n")
     for experiment in report.experiments[:_NAMED]:
         text.append(f"\n{experiment.index:>4}  ", style="dim")
