@@ -21,6 +21,7 @@ import msgspec
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
+from websockets.sync.connection import Connection
 
 from qtower.desk.own_services import is_our_own
 from qtower.desk.sessions import is_loopback, may_take_token
@@ -136,7 +137,7 @@ def _tls(trust: bool | str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=trusted)
 
 
-def _sign_in(socket: ClientConnection, access_token: str) -> None:
+def _sign_in(socket: Connection, access_token: str) -> None:
     socket.send(json.dumps({"type": "authentication", "data": access_token}))
     answer = json.loads(socket.recv(timeout=_SIGN_IN_SECONDS))
     if not isinstance(answer, dict) or answer.get("type") != "authenticated":
