@@ -19,7 +19,7 @@ from tests.faults.proxy import Proxy, _Handler
 QTOWER = [sys.executable, "-m", "qtower"]
 BELL = Path(__file__).parents[1] / "circuits" / "bell.qasm"
 PER_MINUTE = 300
-JOBS = 24  # of each submission; each takes three requests
+JOBS = 14  # of each submission; each takes three requests
 LATE = 20  # requests that may arrive together with later ones: on their way, and of the login
 
 

@@ -44,6 +44,9 @@ MOVING = frozenset(
 
 _TYPING = frozenset({Scope.FORM, Scope.SAVE})
 
+_HELP_IMPORTANCE = 74
+"""On a screen with keys of its own: below those that one needs to leave it."""
+
 _OF_WIDGETS = MOVING | {Scope.MARKS, Scope.SORT}
 
 LACKING = {
@@ -195,8 +198,9 @@ def hints(scopes: Sequence[Scope], read_only: bool = False) -> list[Action]:
 
 
 def help_hint(scopes: Sequence[Scope]) -> Action:
-    """Help, for a line of keys: where one types, "?" is a letter."""
-    return replace(BY_ID["help"], hint_key="F1" if _TYPING.intersection(scopes) else "")
+    """Help, for the line of keys of a screen: where one types, "?" is a letter."""
+    key = "F1" if _TYPING.intersection(scopes) else ""
+    return replace(BY_ID["help"], hint_key=key, importance=_HELP_IMPORTANCE)
 
 
 def footer_hints(empty: bool, read_only: bool = False) -> list[Action]:
