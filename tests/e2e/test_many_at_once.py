@@ -46,7 +46,9 @@ def test_several_at_once(tmp_path: Path) -> None:
         # Nothing runs yet: all of them want to start the service, and to make the journal.
         terminals = [
             stack.enter_context(
-                Terminal(QTOWER, directory=Path.cwd(), environment=environment, columns=120)
+                Terminal(
+                    QTOWER, directory=Path.cwd(), environment=environment, columns=120, rows=40
+                )
             )
             for _ in range(MANY)
         ]
