@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -240,3 +242,54 @@ def test_a_set_that_is_to_go_on_does_so_when_the_file_is_back(
     ear.until(lambda: key in ear.rows and ear.rows[key].job_id)
     ear.until(lambda: ear.sending == [])
     desk.close()
+
+
+@pytest.mark.parametrize("step", ["claim", "release"])
+def test_whoever_hears_that_the_file_is_lost_may_ask_what_is_sent_here(
+    tmp_path: Path, lab_file: Path, step: str
+) -> None:
+    journal = Journal("lab", tmp_path, Told())
+    record(journal, "s1", 1)
+    if step == "claim":
+        journal.intents.release("s1")
+    seen: list[set[str]] = []
+    journal.watch(lambda: seen.append(journal.intents.mine()))
+
+    def lose_it() -> None:
+        with contextlib.suppress(StorageError):
+            getattr(journal.intents, step)("s1")
+
+    with locked(lab_file):
+        losing = threading.Thread(target=lose_it, daemon=True)
+        losing.start()
+        losing.join(20)
+        assert not losing.is_alive(), "it waits for itself"
+    assert seen == [set()]
+
+
+def test_a_file_that_is_lost_while_a_set_is_claimed_stops_nothing_else(
+    service: Endpoint, tmp_path: Path
+) -> None:
+    left = Journal("test", tmp_path, nothing_is_wrong).intents
+    left.record("s1", "sweep", "ibmq_qasm_simulator", [a_part(0)], [b"{}"])
+    left.release("s1")
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        send = model.SteerSet(set_id="s1", steer=model.Steer.SEND)
+        refused: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                desk.answer(send)
+            except StorageError as error:
+                refused.append(error)
+
+        assert desk._inside().journal.flush(20), "nothing else is to be written now"
+        with locked(tmp_path / "journal-test.db"):
+            asking = threading.Thread(target=ask, daemon=True)
+            asking.start()
+            asking.join(30)
+            assert "another program has it locked" in str(refused)
+            told = len(ear.links)
+            ear.until(lambda: len(ear.links) > told + 1)
+        assert desk.answer(model.GetUnsent()).sets[0].state == "offered"

@@ -124,7 +124,9 @@ class Intents:
         self._clock = clock
         self._hidden = hidden
         self._claiming = threading.Lock()
-        self._mine: set[str] = set()  # sets that a thread of this process sends
+        # Sets that a thread of this process sends. Each change of it is one step, and whoever looks
+        # waits for nobody: a write that fails is told to those who ask `mine`.
+        self._mine: set[str] = set()
         self.qobjs = qobjs
 
     # -- before the first request -----------------------------------------------------------------
@@ -231,8 +233,7 @@ class Intents:
 
     def mine(self) -> set[str]:
         """The sets that this process sends."""
-        with self._claiming:
-            return set(self._mine)
+        return self._mine.copy()
 
     def wish(self, set_id: str) -> Wish:
         """What a person wants of the set now."""
