@@ -27,6 +27,7 @@ from qtower.desk.journal import Journal
 from tests.cli.conftest import CommandLine
 from tests.conftest import Endpoint, home_environment, start_service, stop_service
 from tests.desk.accounts import provider_of
+from tests.desk.killing_proxy import KillingProxy
 from tests.e2e.terminal import Terminal
 from tests.faults import kinds
 from tests.faults.proxy import Proxy
@@ -157,6 +158,24 @@ def test_a_killed_submit_is_offered_and_the_rest_sent_once(lab: Lab) -> None:
     assert len(lab.accepted(set_id)) == 3
     assert lab.accepted(set_id) == lab.sent(set_id)
     assert lab.unfinished() == []
+
+
+@pytest.mark.parametrize("options", [[], ["--wait"]])
+def test_a_submit_whose_first_answer_is_lost_ends_when_its_job_is_there(
+    limited: Endpoint, tmp_path: Path, options: list[str]
+) -> None:
+    """What the first try left, an empty job, is cancelled and removed: that is not the end."""
+    proxy = KillingProxy(limited.url)
+    lab = Lab(replace(limited, url=proxy.url), tmp_path / "home")
+    proxy.arm(1, "asked", lambda: None)  # nobody dies: the line is cut
+    run = lab.qtower("submit", BELL, "--json", *options)
+    proxy.shutdown()
+    proxy.server_close()
+    assert run.returncode == 0, run.stderr
+    (row,) = json.loads(run.stdout)
+    assert row["status"] not in ("CANCELLED", "SUBMIT_FAILED")
+    assert lab.unfinished() == []
+    assert lab.accepted(row["set_id"]) == lab.sent(row["set_id"]) == {0: [row["job_id"]]}
 
 
 def test_a_process_in_the_background_goes_on_and_ends(lab: Lab) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from qtower.desk.registry import Changes, Registry
+from qtower.desk.rows import read_document
 from qtower.errors import JobStateError, NotFoundError
 from qtower.model import JobRow, Status
 
@@ -113,6 +115,56 @@ def test_a_twin_seen_before_our_own_job_is_known_is_moved() -> None:
     registry.put([submitted(job_id="real")])
     assert registry.row("s1/0").job_id == "real"
     assert registry.row("ghost").job_id == "ghost"
+
+
+@pytest.fixture
+def sending() -> Registry:
+    """A registry, and a set of one job that is being sent here: nothing is acknowledged yet."""
+    registry = Registry(never)
+    part = SimpleNamespace(job=None, submit_error=None, future=object())
+    registry.adopt(SimpleNamespace(job_set_id=lambda: "s1", managed_jobs=lambda: [part]))
+    registry.put([submitted(start_index=0, end_index=1)])
+    return registry
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_part_that_is_sent_again_is_not_the_try_that_was_cancelled(
+    sending: Registry, seen: bool
+) -> None:
+    if seen:
+        absorb(sending, job("shell", "CREATING", place=0))
+        assert sending.row("s1/0").job_id == "shell"
+    changes = absorb(sending, job("shell", "CANCELLED", place=0))
+    assert changes.finished == []
+    part, shell = sending.row("s1/0"), sending.row("shell")
+    assert (part.status, part.job_id, part.label) == (Status.INITIALIZING, "", "Bell")
+    assert (part.start_index, part.end_index, part.confirmed) == (0, 1, None)
+    assert (shell.status, shell.job_id) == (Status.CANCELLED, "shell")
+    sending.put([submitted(job_id="real")])
+    absorb(sending, job("real", "COMPLETED", place=0))
+    assert sending.drop(["shell"]).gone == ["shell"]
+    assert [(row.key, row.job_id) for row in sending.rows()] == [("s1/0", "real")]
+
+
+def test_a_part_that_is_sent_again_stays_when_the_try_before_it_is_deleted(
+    sending: Registry,
+) -> None:
+    absorb(sending, job("shell", "CREATING", place=0))
+    changes = sending.drop(["shell"])
+    assert (keys(changes), changes.gone) == (["s1/0"], [])
+    part = sending.row("s1/0")
+    assert (part.status, part.job_id) == (Status.INITIALIZING, "")
+
+
+def test_a_socket_that_tells_of_the_cancelled_try_does_not_speak_of_the_part(
+    sending: Registry,
+) -> None:
+    absorb(sending, job("shell", "CREATING", place=0))
+    told = read_document({"job_id": "shell", "status": "CANCELLED"}, 20.0)
+    assert told is not None
+    assert not sending.follow(told.row).finished
+    assert sending.row("s1/0").status is Status.INITIALIZING
+    assert not sending.follow(told.row)
 
 
 def test_a_job_that_was_seen_while_a_shell_had_its_place_is_one_row() -> None:

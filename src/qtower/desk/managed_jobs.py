@@ -59,6 +59,17 @@ class ManagedJobs:
         with self._lock:
             self._submitted[managed_job_set.job_set_id()] = managed_job_set
 
+    def sends(self, row: JobRow) -> bool:
+        """Whether the part of a set that a row tells of is being sent here, and has no job yet."""
+        with self._lock:
+            managed_set = self._submitted.get(row.set_id)
+        jobs = managed_set.managed_jobs() if managed_set is not None else []
+        if row.index is None or row.index >= len(jobs):
+            return False
+        managed = jobs[row.index]  # one that has no future was sent by another process
+        waits = managed.job is None and managed.submit_error is None
+        return waits and managed.future is not None
+
     def adopted(self) -> set[str]:
         """The ids of the sets that are kept."""
         with self._lock:

@@ -2,7 +2,8 @@
 
 A row's key is `SET_ID/INDEX` in a set and the job id elsewhere. A job keeps its key for life, with
 one exception: after a submission that was answered by a server error and repeated, two jobs claim
-one place of a set. The one that got its qobj has the place; its twin goes by its job id.
+one place of a set. The one that got its qobj has the place; its twin goes by its job id. A part
+that is still being sent here is none that was cancelled, or deleted, as an earlier try of it was.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from msgspec.structs import replace
 from qtower.desk.kept_results import safe_name
 from qtower.desk.managed_jobs import ManagedJobs
 from qtower.desk.merging import followed, is_behind, merged, same, substance
+from qtower.desk.places import counted_through, has_place
 from qtower.desk.rows import Document, Reading, epoch, read_document
 from qtower.errors import NotFoundError
-from qtower.model import JobRow
+from qtower.model import JobRow, Status
 from qtower.sharing import Shared
 
 
@@ -97,23 +99,20 @@ class Registry:
 
     def absorb(self, documents: Iterable[Document], now: float) -> Changes:
         """Takes in what the endpoint said at `now`, and returns what that changed."""
-        changes = Changes()
+        readings = [read_document(document, now) for document in documents]
         touched: dict[str, JobRow | None] = {}  # the rows as they were
         with self._lock:
-            for document in documents:
-                reading = read_document(document, now)
-                if reading is None:
-                    changes.unreadable += 1
-                else:
+            for reading in readings:
+                if reading is not None:
                     self._absorb_one(reading, now, touched)
             self._place_experiments(touched)
-            self._collect(touched, changes)
+            changes = self._collect(touched)
             self._shared.share(changes.rows)
+        changes.unreadable = readings.count(None)
         return changes
 
     def put(self, rows: Iterable[JobRow]) -> Changes:
         """Takes in rows that this program made: parts of a set that is being submitted."""
-        changes = Changes()
         touched: dict[str, JobRow | None] = {}
         with self._lock:
             for row in rows:
@@ -126,8 +125,7 @@ class Registry:
                 if row.key != row.job_id:
                     self._forget_old_key(row.job_id, touched)  # while a shell had its place
                 self._put(row)
-            self._collect(touched, changes)
-        return changes
+            return self._collect(touched)
 
     def update(self, key: str, change: Callable[[JobRow], JobRow | None]) -> Changes:
         """Puts what `change` makes of a row, which nobody else changes meanwhile; None is nothing.
@@ -148,17 +146,17 @@ class Registry:
     def mark_gone(self, names: set[str]) -> Changes:
         """The results of jobs, by the `safe_name` of their ids, are not kept any more."""
         with self._lock:
+            kept = [row for row in self._rows.values() if row.saved]
             return self.put(
-                [
-                    replace(row, saved=False)
-                    for row in self._rows.values()
-                    if row.saved and safe_name(row.job_id) in names
-                ]
+                replace(row, saved=False) for row in kept if safe_name(row.job_id) in names
             )
 
     def follow(self, told: JobRow) -> Changes:
         """Takes in a status and place in the queue that were told apart from all else."""
         with self._lock:
+            touched: dict[str, JobRow | None] = {}
+            if told.status is Status.CANCELLED and self._give_back(told.job_id, touched):
+                return self._collect(touched)
             known = self._rows.get(self._keys.get(told.job_id, ""))
             if known is None or known.status.final:
                 return Changes()
@@ -166,15 +164,17 @@ class Registry:
 
     def drop(self, job_ids: Iterable[str]) -> Changes:
         """Forgets jobs that the endpoint does not have any more."""
+        touched: dict[str, JobRow | None] = {}
         with self._lock:
-            keys = [self._keys.pop(job_id) for job_id in job_ids if job_id in self._keys]
-            for key in keys:
-                row = self._rows.pop(key)
-                self._live.pop(key, None)
-                self._experiments.pop(key, None)
-                self._sets.get(row.set_id, set()).discard(key)
-                self._managed.forget(row.job_id)
-        return Changes(gone=keys)
+            for job_id in job_ids:
+                self._managed.forget(job_id)
+                if job_id in self._keys and not self._give_back(job_id, touched):
+                    key = self._keys.pop(job_id)
+                    touched[key] = row = self._rows.pop(key)
+                    self._live.pop(key, None)
+                    self._experiments.pop(key, None)
+                    self._sets.get(row.set_id, set()).discard(key)
+            return self._collect(touched)
 
     # -- managed jobs ---------------------------------------------------------------------------
 
@@ -199,6 +199,8 @@ class Registry:
 
     def _absorb_one(self, reading: Reading, now: float, touched: dict[str, JobRow | None]) -> None:
         job_id = reading.row.job_id
+        if reading.row.status is Status.CANCELLED:
+            self._give_back(job_id, touched)
         key = self._keys.get(job_id)
         if key is None or key == job_id:
             key = self._claim(reading, touched)
@@ -218,6 +220,8 @@ class Registry:
         row = reading.row
         if not row.set_id or row.index is None:
             return row.job_id
+        if row.status is Status.CANCELLED and self._managed.sends(row):
+            return row.job_id
         place = f"{row.set_id}/{row.index}"
         holder = self._rows.get(place)
         if holder is None or holder.job_id in ("", row.job_id):
@@ -235,6 +239,16 @@ class Registry:
         touched.setdefault(holder.job_id, None)
         del self._rows[holder.key]
         self._put(replace(holder, key=holder.job_id))
+
+    def _give_back(self, job_id: str, touched: dict[str, JobRow | None]) -> bool:
+        """Whether an empty job had the place of a part that is being sent here; it has not now."""
+        holder = self._rows.get(self._keys.get(job_id, ""))
+        if holder is None or not (has_place(holder) and self._managed.sends(holder)):
+            return False
+        touched.setdefault(holder.key, holder)
+        del self._keys[job_id]
+        self._put(replace(holder, job_id="", status=Status.INITIALIZING, confirmed=None))
+        return True
 
     def _forget_old_key(self, job_id: str, touched: dict[str, JobRow | None]) -> None:
         old = self._rows.pop(job_id, None)
@@ -259,20 +273,12 @@ class Registry:
         """Counts the experiments of every touched set through, as far as all counts are known."""
         set_ids = {self._rows[key].set_id for key in touched if key in self._rows} - {""}
         for set_id in set_ids:
-            members = [self._rows[key] for key in self._sets[set_id] if key in self._rows]
-            placed = sorted((row.index, row) for row in members if _has_place(row))
-            start: int | None = 0
-            for expected, (index, row) in enumerate(placed):
-                count = self._experiments.get(row.key)
-                start = start if index == expected else None
-                end = start + count - 1 if start is not None and count else None
-                at = start if end is not None else None
-                if at is not None and (row.start_index, row.end_index) != (at, end):
-                    touched.setdefault(row.key, row)
-                    self._rows[row.key] = replace(row, start_index=at, end_index=end)
-                start = end + 1 if end is not None else None
+            for row in counted_through(self._members(set_id), self._experiments):
+                touched.setdefault(row.key, self._rows[row.key])
+                self._rows[row.key] = row
 
-    def _collect(self, touched: dict[str, JobRow | None], changes: Changes) -> None:
+    def _collect(self, touched: dict[str, JobRow | None]) -> Changes:
+        changes = Changes()
         for key, before in touched.items():
             now = self._rows.get(key)
             if now is None:
@@ -285,14 +291,13 @@ class Registry:
             else:
                 self._rows[key] = replace(before, confirmed=now.confirmed)
         self._release_ended({row.set_id for row in changes.rows if row.status.final})
+        return changes
 
     def _release_ended(self, set_ids: set[str]) -> None:
         """Lets go of submitted sets, with their circuits, once there is nothing to wait for."""
         for set_id in set_ids & self._managed.adopted():
-            members = [self._rows[key] for key in self._sets[set_id] if key in self._rows]
-            if all(row.status.final for row in members if _has_place(row)):
+            if all(row.status.final for row in self._members(set_id) if has_place(row)):
                 self._managed.release(set_id)
 
-
-def _has_place(row: JobRow) -> bool:
-    return row.index is not None and row.key == f"{row.set_id}/{row.index}"
+    def _members(self, set_id: str) -> list[JobRow]:
+        return [self._rows[key] for key in self._sets[set_id] if key in self._rows]
