@@ -9,10 +9,12 @@ import pytest
 
 from qtower.desk.intents import IntentPart, Wish
 from qtower.desk.journal import Journal
+from qtower.desk.lost_parts import settle_lost_parts
 from qtower.desk.offers import HAND_OVER_SECONDS, Offers, choice
 from qtower.desk.registry import Changes, Registry
 from qtower.desk.unfinished import Unfinished
-from qtower.model import Status, UnsentSet
+from qtower.model import JobRow, Status, UnsentSet
+from tests.desk.outages import record
 
 
 def test_what_was_handed_over_and_is_not_taken_up_is_offered(tmp_path: Path) -> None:
@@ -59,3 +61,46 @@ def test_what_was_handed_over_and_is_not_taken_up_is_offered(tmp_path: Path) -> 
 def test_what_can_be_done_is_said_of_as_many_as_there_are(jobs: int, sent: int, words: str) -> None:
     offered = UnsentSet(set_id="s", name="n", backend="b", jobs=jobs, sent=sent)
     assert choice(offered) == words
+
+
+def in_the_list(journal: Journal) -> Registry:
+    """A set of three is being sent by another process; its rows are in the list."""
+    registry = Registry(lambda job_id: None)
+    record(journal, "s1")
+    registry.load(
+        JobRow(key=f"s1/{index}", set_id="s1", index=index, status=Status.INITIALIZING)
+        for index in range(3)
+    )
+    return registry
+
+
+def test_what_another_process_was_refused_ends_here_as_well(journal: Journal) -> None:
+    registry = in_the_list(journal)
+    journal.intents.failed("s1", 1, "The backend has no such gate.")
+    assert not settle_lost_parts(registry, journal.intents, (), 5.0), "it goes on with the others"
+    for index in (0, 2):
+        journal.intents.sent("s1", index, f"job {index}")
+    journal.intents.release("s1")
+    (row,) = settle_lost_parts(registry, journal.intents, (), 5.0).rows
+    assert (row.key, row.status, row.since) == ("s1/1", Status.SUBMIT_FAILED, 5.0)
+    assert row.error == "The backend has no such gate."
+    assert not settle_lost_parts(registry, journal.intents, (), 6.0)
+
+
+def test_what_another_process_has_sent_since_the_jobs_were_read_is_not_called_lost(
+    journal: Journal,
+) -> None:
+    registry = in_the_list(journal)
+    unsent = [row.key for row in registry.rows()]
+    journal.intents.sent("s1", 0, "job 0")
+    journal.intents.sent("s1", 1, "job 1")
+    journal.intents.leave("s1")
+    journal.intents.release("s1")
+    settle_lost_parts(registry, journal.intents, unsent, 5.0)
+    # They have an id, by which they are asked for in the next round.
+    assert [(row.status, row.job_id) for row in registry.rows()] == [
+        (Status.INITIALIZING, "job 0"),
+        (Status.INITIALIZING, "job 1"),
+        (Status.SUBMIT_FAILED, ""),
+    ]
+    assert {row.job_id for row in registry.live()} == {"job 0", "job 1"}

@@ -28,7 +28,7 @@ def settle_lost_parts(
     A part that reached the endpoint bears the set's tag and its index, and was found by them. The
     others become SUBMIT_FAILED; they are not sent again by themselves, but offered. `unsent` are
     the keys of rows that the journal had without a job id: the process that made them may have
-    written less than it did.
+    written less than it did, or have sent them since the jobs were read.
     """
     lost: list[JobRow] = []
     being_sent: set[str] = set()
@@ -36,15 +36,20 @@ def settle_lost_parts(
         for part in intents.parts(sending.intent.set_id):
             if sending.owned:
                 being_sent.add(part_key(sending, part))
-            elif part.state in (PartState.OPEN, PartState.BEGUN):
+            elif part.unsent:
                 lost += _settle(registry, intents, sending, part, now)
-    known = {row.key: row for row in registry.rows()}
-    left = [known[key] for key in unsent if key in known and key not in being_sent]
-    settled = {row.key for row in lost}
+    settled = being_sent | {row.key for row in lost}
+    left = [
+        row
+        for row in registry.rows_of(key for key in unsent if key not in settled)
+        if not row.job_id and not row.status.final
+    ]
+    sent = _sent(intents, {row.set_id for row in left})
     lost += [
-        replace(row, status=Status.SUBMIT_FAILED, error=LOST_WORDS, since=now)
+        replace(row, job_id=sent[row.key])
+        if row.key in sent
+        else replace(row, status=Status.SUBMIT_FAILED, error=LOST_WORDS, since=now)
         for row in left
-        if not row.job_id and row.key not in settled and not row.status.final
     ]
     return registry.put(lost)
 
@@ -103,4 +108,16 @@ def _settle(
         return []
     if row.status is Status.SUBMIT_FAILED:
         return []
-    return [replace(row, status=Status.SUBMIT_FAILED, error=LOST_WORDS, since=now)]
+    # What was refused, and why, is known from whoever was told so.
+    words = part.error or LOST_WORDS
+    return [replace(row, status=Status.SUBMIT_FAILED, error=words, since=now)]
+
+
+def _sent(intents: Intents, set_ids: Collection[str]) -> dict[str, str]:
+    """The ids that the jobs of sets were given, whoever sent them, by the keys of their rows."""
+    return {
+        f"{set_id}/{part.intent.index}": part.job_id
+        for set_id in set_ids
+        for part in intents.parts(set_id)
+        if part.state is PartState.SENT
+    }
