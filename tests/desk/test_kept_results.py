@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import signal
 import stat
@@ -179,3 +180,40 @@ def test_whoever_shows_what_is_kept_hears_what_is_not_any_more(tmp_path: Path) -
     kept.tell_gone = registry.mark_gone
     kept.keep_house(time.time() + 2 * 86_400)
     assert [row.key for row in registry.rows() if row.saved] == ["other"]
+
+
+def test_what_is_not_kept_is_not_acknowledged(tmp_path: Path) -> None:
+    """The endpoint may forget what it hears of: then nobody would have it."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for folder in (None, blocked):
+        obtained = KeptResults(folder).obtain("1", in_pieces, pytest.fail)
+        assert obtained.raw == DOCUMENT
+
+
+def test_a_clock_that_is_set_back_keeps_no_result_waiting(tmp_path: Path) -> None:
+    kept = KeptResults(tmp_path)
+    coming = tmp_path / ".1.4242.coming"  # whoever read it was killed, an hour ahead of now
+    coming.write_bytes(b"")
+    assert kept.is_coming("1")
+    ahead = time.time() + 3600
+    os.utime(coming, (ahead, ahead))
+    assert not kept.is_coming("1")
+
+
+def test_a_disk_that_does_not_answer_has_nothing_and_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptResults(tmp_path)
+    kept.obtain("1", in_pieces)
+    kept.obtain("2", in_pieces)
+    (tmp_path / "2").write_bytes(b"damaged")
+
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    for name in ("stat", "replace"):
+        monkeypatch.setattr(Path, name, stale)
+    assert not kept.has("1")
+    assert kept.read("1") == DOCUMENT
+    assert kept.read("2") is None

@@ -82,8 +82,8 @@ class KeptResults:
     ) -> Obtained:
         """The result document of a job: the one that is kept, or what `pieces` reads, kept now.
 
-        `acknowledge` is called when it is on disk. Raises whatever `pieces` raises; nothing is
-        kept then.
+        `acknowledge` is called when it is on disk, and not if it could not be kept. Raises
+        whatever `pieces` raises; nothing is kept then.
 
         Raises:
             NetworkError: What came is not a whole result. It is put aside.
@@ -95,7 +95,8 @@ class KeptResults:
             if raw is not None:
                 return Obtained(raw, kept=True)
             obtained = self._receive(job_id, pieces())
-            acknowledge()
+            if obtained.problem is None:
+                acknowledge()
         if obtained.problem is None:
             self.tell(job_id)
         else:
@@ -118,22 +119,24 @@ class KeptResults:
             raw = b""
         if hashlib.sha256(raw).hexdigest().encode() == digest:
             return raw
-        _log.warning("the kept result %s is damaged and was put aside", file.name)
-        file.replace(file.with_name(f"{file.name}.damaged"))
+        _log.warning("the kept result %s is damaged and is put aside", file.name)
+        self.put_aside(job_id)
         return None
 
     def has(self, job_id: str) -> bool:
         """Whether the result of a job is kept."""
         file = self._file(job_id)
-        return file is not None and file.exists()
+        with contextlib.suppress(OSError):  # a disk that does not answer has nothing
+            return file is not None and file.exists()
+        return False
 
     def is_coming(self, job_id: str) -> bool:
         """Whether somebody reads the result of a job just now: here, or in another process."""
-        since = time.time() - _SILENT_SECONDS
-        name = safe_name(job_id)
+        now, name = time.time(), safe_name(job_id)
         with contextlib.suppress(OSError):
             for file in self._folder.glob(f".{name}.*{COMING}") if self._folder else ():
-                if file.stat().st_mtime > since:
+                # One from the future was written before the clock was set back.
+                if abs(now - file.stat().st_mtime) < _SILENT_SECONDS:
                     return True
         return False
 
