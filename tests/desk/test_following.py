@@ -257,3 +257,24 @@ def test_a_certificate_is_checked_as_for_http(
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
         assert heard(place)[1].signed_in
         server.shutdown()
+
+
+def test_without_a_thread_for_a_socket_rounds_go_on(
+    service: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    refused: list[threading.Thread] = []
+
+    def at_times(thread: threading.Thread) -> None:
+        if thread.name == "follow" and len(refused) < 3:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", at_times)
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        wait_until(lambda: len(refused) == 3)
+        told = len(ear.links)
+        ear.until(lambda: len(ear.links) > told + 1)
+        wait_until(lambda: desk._poller._following.told)

@@ -14,6 +14,7 @@ import requests
 
 from qtower import model
 from qtower.desk import poller as poller_module
+from qtower.desk.following import Following
 from qtower.desk.journal import Journal
 from qtower.desk.pages import JobPages
 from qtower.desk.rows import Document
@@ -398,3 +399,21 @@ def test_a_person_s_refresh_does_not_wait_for_the_budget(service: Endpoint, tmp_
         job = backend.run(bells()).job_id()
         desk.answer(model.Refresh())
         assert job in ear.rows
+
+
+def test_after_a_fault_between_two_rounds_the_next_one_comes(
+    service: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tend, faults = Following.tend, [RuntimeError("ours"), RuntimeError("ours")]
+
+    def at_times(*arguments: Any) -> None:
+        if faults:
+            raise faults.pop()
+        tend(*arguments)
+
+    monkeypatch.setattr(Following, "tend", at_times)
+    with open_desk(lambda: account_of(service), tmp_path) as (desk, ear):
+        desk.wait_ready(60)
+        key = provider_of(service).get_backend("ibmq_qasm_simulator").run(bells()).job_id()
+        ear.until(lambda: key in ear.rows)
+        assert not faults

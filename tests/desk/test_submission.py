@@ -249,3 +249,20 @@ def test_a_sweep_between_two_looks_makes_no_twin(sent: bool, journal: Journal) -
     assert [(each.key, each.job_id, each.status) for each in registry.rows()] == [
         ("s1/0", "real", Status.RUNNING)
     ]
+
+
+def test_a_set_for_which_no_thread_can_be_started_is_nobody_s(
+    simulator: Any, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    desk = Desk(journal)
+    prepared = prepare(simulator, count=1)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="new thread"):
+        patch.setattr(threading.Thread, "start", too_many)
+        desk.submission.send(prepared, simulator)
+    (sending,) = journal.intents.unfinished()
+    assert not sending.owned and not journal.intents.mine()
+    sent = desk.submission.resume(sending.intent.set_id, simulator)
+    assert wait_for_end(desk.job_set(sent).managed_jobs()) == ["DONE"]

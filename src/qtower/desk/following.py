@@ -97,10 +97,16 @@ class Following:
                     unwanted.set()
             missing = [job_id for job_id in wanted if self._may_open(job_id)]
             for job_id in missing:
-                unwanted = self._lines[job_id] = threading.Event()
-                threading.Thread(
+                unwanted = threading.Event()
+                thread = threading.Thread(
                     target=self._listen, args=(job_id, unwanted), name="follow", daemon=True
-                ).start()
+                )
+                try:
+                    thread.start()
+                except RuntimeError as error:  # there are too many threads: later, perhaps
+                    logger.info("no socket is opened: %s", error)
+                    return
+                self._lines[job_id] = unwanted
 
     def _wanted(self, rows: list[JobRow]) -> list[str]:
         """Ids of the jobs to follow, and `_CHANGES`."""

@@ -116,15 +116,24 @@ class Poller:
     def _run(self) -> None:
         with asking_as(Urgency.POLLER):
             while not self._closed:
-                with self._wake:
-                    asked, told = self._asked, self._told
-                    self._hurry = self._told = False
-                self._tell_setback(0.0)
-                pause = self._round(refreshing=asked > self._done, told=told, may_renew=True)
-                with self._wake:
-                    self._done, self._first = asked, False
-                    self._wake.notify_all()
-                self._wait(time.monotonic() + pause)
+                try:
+                    self._turn()
+                except Exception:  # whatever it is, the next round comes
+                    logger.exception("a fault between two rounds")
+                    with self._wake:
+                        self._wake.wait_for(lambda: self._closed, self._schedule.cadence.busy)
+
+    def _turn(self) -> None:
+        """A round, and what comes between it and the next."""
+        with self._wake:
+            asked, told = self._asked, self._told
+            self._hurry = self._told = False
+        self._tell_setback(0.0)
+        pause = self._round(refreshing=asked > self._done, told=told, may_renew=True)
+        with self._wake:
+            self._done, self._first = asked, False
+            self._wake.notify_all()
+        self._wait(time.monotonic() + pause)
 
     def _wanted(self) -> bool:
         return self._closed or self._hurry or self._asked > self._done

@@ -159,10 +159,10 @@ class Submission:
                 tell=lambda words: self._progress(set_id, words),
                 renew=self._renew,
             )
+            executor = SerialExecutor(f"submit {sending.intent.set_name}"[:60])
         except BaseException:
             self._intents.release(set_id)
             raise
-        executor = SerialExecutor(f"submit {sending.intent.set_name}"[:60])
         for part, row in waiting:
             self._send_part(job_set, part, row, sender, executor)
         executor.submit(self._ended, set_id)
