@@ -14,6 +14,7 @@ import pytest
 
 from qtower import model
 from qtower.config import Account
+from qtower.desk.bulletin import Bulletin
 from qtower.desk.desk import Desk
 from qtower.desk.intents import IntentPart
 from qtower.desk.journal import Journal
@@ -338,3 +339,13 @@ def test_a_fault_of_ours_is_not_laid_on_the_endpoint(
         for request in (order, model.SubmitSamples(), model.GetBackends()):
             with pytest.raises(NetworkError, match="not of this API"):
                 desk.answer(request)
+
+
+def test_a_clock_that_is_set_back_does_not_silence_the_connection() -> None:
+    ear = Ear()
+    now = [5000.0]
+    bulletin = Bulletin(ear, "test", lambda: now[0])
+    for moment in (5000.0, 1000.0, 1002.0):
+        now[0] = moment
+        bulletin.connect(Link.LIVE, "", moment, None)
+    assert [connection.confirmed for connection in ear.links] == [5000.0, 1000.0, 1002.0]

@@ -181,6 +181,9 @@ LIVE = connected(fresh_for=10.0).connection
         (False, NOW, connected(Link.OFFLINE, fresh_for=10.0).connection, NOW + 60, True),
         (False, NOW, connected(Link.OFFLINE).connection, NOW + 1, True),
         (False, None, connected(Link.STARTING).connection, NOW, True),
+        # The clock was set back by a minute.
+        (False, NOW + 60, LIVE, NOW, False),
+        (False, NOW + 60, connected(Link.OFFLINE, fresh_for=10.0).connection, NOW, True),
     ],
 )
 def test_what_is_stale(

@@ -136,7 +136,9 @@ class Bulletin:
             self._count()
             news = (link, self.connection.detail, self.connection.slowed)
             changed = news != (before.link, before.detail, before.slowed)
-            if changed or (link is Link.LIVE and now - self._told >= _CONFIRM_SECONDS):
+            # The clock may have been set back since.
+            lately = 0.0 <= now - self._told < _CONFIRM_SECONDS
+            if changed or (link is Link.LIVE and not lately):
                 self._told = now
                 self.tell_connection()
 

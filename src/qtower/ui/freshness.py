@@ -20,6 +20,7 @@ def is_stale(
     confirmed = max(confirmed or 0.0, connection.confirmed or 0.0)
     if not confirmed:
         return True
-    if connection.fresh_for is None:
+    # A clock was set back since: how old that is, nobody knows.
+    if connection.fresh_for is None or confirmed > now:
         return connection.link is not Link.LIVE
     return now - confirmed > connection.fresh_for
