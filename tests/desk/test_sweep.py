@@ -190,6 +190,56 @@ def test_a_job_that_is_gone_is_dropped() -> None:
     assert len(desk.registry.rows()) == 59
 
 
+class Garbling(Client):
+    """What it says of one job is no job document."""
+
+    garbled = ""
+
+    def list_jobs_statuses(self, **options: Any) -> list[Document]:
+        found = super().list_jobs_statuses(**options)
+        return [{} if job["job_id"] == self.garbled else job for job in found]
+
+
+def test_a_job_of_which_nonsense_is_said_stays() -> None:
+    client = Garbling(60, 50, updates=False)
+    desk = Desk(client)
+    client.garbled = list(client.jobs)[5]
+    client.change(client.garbled, "COMPLETED")
+    for _ in range(3):
+        desk.now += 600.0
+        assert desk.round() <= 4
+    assert len(desk.registry.rows()) == 60
+    assert desk.status(client.garbled) is Status.QUEUED
+    job_id, client.garbled = client.garbled, ""
+    desk.round(everything=True)
+    assert desk.status(job_id) is Status.DONE
+
+
+def test_a_job_stays_that_an_endpoint_gives_no_place_in_a_short_page() -> None:
+    client = Client(60, 50, updates=False)
+    desk = Desk(client)
+    client.page = 20
+    gone = list(client.jobs)[5]
+    del client.jobs[gone]
+    desk.round(everything=True)
+    assert {row.key for row in desk.registry.rows()} == set(client.jobs)
+
+
+def test_an_endpoint_that_knows_no_filter_for_ids_has_deleted_none() -> None:
+    class Careless(Client):
+        def list_jobs_statuses(self, *, extra_filter: Any, **options: Any) -> list[Document]:
+            if "id" in (extra_filter or {}) and "inq" in extra_filter["id"]:
+                extra_filter = None
+            return super().list_jobs_statuses(extra_filter=extra_filter, **options)
+
+    client = Careless(60, 50, updates=False)
+    desk = Desk(client)
+    client.change(list(client.jobs)[5], "COMPLETED")
+    desk.now += 600.0
+    desk.round(everything=True)
+    assert len(desk.registry.rows()) == 60
+
+
 def test_an_endpoint_that_refuses_long_pages_is_asked_for_short_ones() -> None:
     class Strict(Client):
         def list_jobs_statuses(self, **options: Any) -> list[Document]:

@@ -72,6 +72,4 @@ class History:
     def _drop_missing(self) -> None:
         """Drops jobs that were deleted; each is asked for once more before it is believed."""
         known = {row.job_id for row in self._registry.rows() if row.job_id}
-        doubtful = sorted(known - self._met)
-        found = self._intake.pages(self._pages.by_id(doubtful))
-        self._intake.drop(job_id for job_id in doubtful if job_id not in found)
+        self._intake.by_id(sorted(known - self._met), self._pages)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Protocol
 
 from qtower.desk.cadence import UsualTimes
+from qtower.desk.pages import PAGE, JobPages
 from qtower.desk.registry import Changes, Registry
 from qtower.desk.rows import Document, epoch, plausible
 from qtower.model import JobRow, Link
 from qtower.text import encodable
+
+logger = logging.getLogger(__name__)
 
 
 class Watch(Protocol):
@@ -90,6 +94,26 @@ class Intake:
         for page in pages:
             seen |= self.page(page)
         return seen
+
+    def by_id(self, job_ids: Iterable[str], pages: JobPages) -> None:
+        """Takes in the jobs of these ids, and drops those that were deleted.
+
+        Those were deleted of which an answer to a question for them alone holds nothing at all. One
+        that is missing among others may be garbled, or the endpoint gives less at a time.
+        """
+        wanted = list(job_ids)
+        for first in range(0, len(wanted), PAGE):
+            missing = wanted[first : first + PAGE]
+            while missing:
+                (page,) = pages.by_id(missing)
+                if not page:
+                    self.drop(missing)
+                    break
+                seen = self.page(page)
+                asked, missing = missing, [job_id for job_id in missing if job_id not in seen]
+                if missing == asked:
+                    logger.info("nothing is known of %d jobs", len(missing))
+                    break
 
     def documents(self, documents: Iterable[Document]) -> None:
         """As `page`, for documents that do not show how far the reading has come."""

@@ -90,8 +90,7 @@ class Sweep:
 
     def _read_due(self, due: list[JobRow], now: float) -> None:
         """Asks for these jobs by their ids."""
-        wanted = [row.job_id for row in due]
-        self._gone_if_missing(wanted, now)
+        self._ask_for([row.job_id for row in due], now)
 
     def _read_active(self, active: list[JobRow], now: float, *, known: bool) -> None:
         """Asks for all active jobs, until there are no more; or, if all are `known`, until those
@@ -103,15 +102,11 @@ class Sweep:
             if known and len(expected - seen) <= PAGE:
                 break
         self._schedule.read(seen, now)
-        self._gone_if_missing([row.job_id for row in active if row.job_id not in seen], now)
+        self._ask_for([row.job_id for row in active if row.job_id not in seen], now)
 
-    def _gone_if_missing(self, wanted: list[str], now: float) -> None:
-        """Reads jobs by id: what is not there was deleted."""
-        if not wanted:
-            return
-        found = self._intake.pages(self._pages.by_id(wanted))
-        self._schedule.read(found, now)
-        self._intake.drop(job_id for job_id in wanted if job_id not in found)
+    def _ask_for(self, wanted: list[str], now: float) -> None:
+        self._intake.by_id(wanted, self._pages)
+        self._schedule.read(wanted, now)
 
 
 def _pages(jobs: int, size: int) -> int:
