@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qtower.desk.intents import IntentPart, Wish
+from qtower.desk.intents import IntentPart, PartState, Wish
 from qtower.desk.journal import Journal
 from qtower.desk.lost_parts import settle_lost_parts
 from qtower.desk.offers import HAND_OVER_SECONDS, Offers, choice
@@ -104,3 +104,23 @@ def test_what_another_process_has_sent_since_the_jobs_were_read_is_not_called_lo
         (Status.SUBMIT_FAILED, ""),
     ]
     assert {row.job_id for row in registry.live()} == {"job 0", "job 1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("ERROR_CREATING_JOB", PartState.BEGUN), ("ERROR_RUNNING_JOB", PartState.SENT)],
+)
+def test_an_empty_job_that_the_endpoint_gave_up_is_not_the_part(
+    journal: Journal, status: str, state: PartState
+) -> None:
+    """Its sender was killed before it could upload the qobj, which is kept."""
+    record(journal, "s1", 1)
+    journal.intents.begun("s1", 0)
+    journal.intents.release("s1")
+    registry = Registry(lambda job_id: None)
+    place = {"name": "sweep_0_", "tags": ["ibmq_jobset_s1_"]}
+    registry.absorb([{"job_id": "shell", "status": status, **place}], 4.0)
+    settle_lost_parts(registry, journal.intents, (), 5.0)
+    (part,) = journal.intents.parts("s1")
+    assert part.state is state
+    assert journal.intents.qobjs.has("s1", 0) is part.unsent

@@ -128,18 +128,19 @@ def sending() -> Registry:
 
 
 @pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("end", ["CANCELLED", "ERROR_CREATING_JOB"])
 def test_a_part_that_is_sent_again_is_not_the_try_that_was_cancelled(
-    sending: Registry, seen: bool
+    sending: Registry, seen: bool, end: str
 ) -> None:
     if seen:
         absorb(sending, job("shell", "CREATING", place=0))
         assert sending.row("s1/0").job_id == "shell"
-    changes = absorb(sending, job("shell", "CANCELLED", place=0))
+    changes = absorb(sending, job("shell", end, place=0))
     assert changes.finished == []
     part, shell = sending.row("s1/0"), sending.row("shell")
     assert (part.status, part.job_id, part.label) == (Status.INITIALIZING, "", "Bell")
     assert (part.start_index, part.end_index, part.confirmed) == (0, 1, None)
-    assert (shell.status, shell.job_id) == (Status.CANCELLED, "shell")
+    assert (shell.status.final, shell.job_id) == (True, "shell")
     sending.put([submitted(job_id="real")])
     absorb(sending, job("real", "COMPLETED", place=0))
     assert sending.drop(["shell"]).gone == ["shell"]

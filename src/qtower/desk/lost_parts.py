@@ -103,7 +103,7 @@ def _settle(
         row = replace(part_row(sending, part, now), since=None)
     if row.job_id:
         # A shell without a qobj is none; whoever sends the part again sees to it.
-        if substance(row.status) >= _ACCEPTED:
+        if substance(row) >= _ACCEPTED:
             intents.sent(sending.intent.set_id, part.intent.index, row.job_id)
         return []
     if row.status is Status.SUBMIT_FAILED:

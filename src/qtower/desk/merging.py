@@ -8,6 +8,7 @@ from qtower.desk.rows import STATUSES
 from qtower.model import JobRow, Status
 
 _ESTIMATE_SECONDS = 5.0
+_NOT_CREATED = "ERROR_CREATING_JOB"
 
 
 def merged(known: JobRow | None, new: JobRow, updated: float | None, now: float) -> JobRow:
@@ -76,7 +77,7 @@ def newer_of(one: JobRow, other: JobRow) -> JobRow:
 
 
 def _weight(row: JobRow) -> tuple[float, ...]:
-    return bool(row.job_id), substance(row.status), *_moment(row)
+    return bool(row.job_id), substance(row), *_moment(row)
 
 
 def _moment(row: JobRow) -> tuple[float, float]:
@@ -97,8 +98,13 @@ def same(before: JobRow, now: JobRow) -> bool:
     return before == replace(now, confirmed=before.confirmed)
 
 
-def substance(status: Status) -> int:
-    """How much there is to a twin: one that was never uploaded hangs, or ends CANCELLED."""
-    if status in (Status.INITIALIZING, Status.UNKNOWN, Status.SUBMIT_FAILED):
+def substance(row: JobRow) -> int:
+    """How much there is to a twin: one that was never uploaded hangs, or ends without a qobj."""
+    if row.status in (Status.INITIALIZING, Status.UNKNOWN, Status.SUBMIT_FAILED):
         return 0
-    return 1 if status is Status.CANCELLED else 2
+    return 1 if ended_empty(row) else 2
+
+
+def ended_empty(row: JobRow) -> bool:
+    """Whether a job ended as one does whose qobj never came."""
+    return row.status is Status.CANCELLED or row.error == _NOT_CREATED

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from qtower.desk.kept_results import safe_name
 from qtower.desk.managed_jobs import ManagedJobs
-from qtower.desk.merging import followed, is_behind, merged, same, substance
+from qtower.desk.merging import ended_empty, followed, is_behind, merged, same, substance
 from qtower.desk.places import counted_through, has_place
 from qtower.desk.rows import Document, Reading, epoch, read_document
 from qtower.errors import NotFoundError
@@ -155,7 +155,7 @@ class Registry:
         """Takes in a status and place in the queue that were told apart from all else."""
         with self._lock:
             touched: dict[str, JobRow | None] = {}
-            if told.status is Status.CANCELLED and self._give_back(told.job_id, touched):
+            if ended_empty(told) and self._give_back(told.job_id, touched):
                 return self._collect(touched)
             known = self._rows.get(self._keys.get(told.job_id, ""))
             if known is None or known.status.final:
@@ -199,7 +199,7 @@ class Registry:
 
     def _absorb_one(self, reading: Reading, now: float, touched: dict[str, JobRow | None]) -> None:
         job_id = reading.row.job_id
-        if reading.row.status is Status.CANCELLED:
+        if ended_empty(reading.row):
             self._give_back(job_id, touched)
         key = self._keys.get(job_id)
         if key is None or key == job_id:
@@ -220,14 +220,14 @@ class Registry:
         row = reading.row
         if not row.set_id or row.index is None:
             return row.job_id
-        if row.status is Status.CANCELLED and self._managed.sends(row):
+        if ended_empty(row) and self._managed.sends(row):
             return row.job_id
         place = f"{row.set_id}/{row.index}"
         holder = self._rows.get(place)
         if holder is None or holder.job_id in ("", row.job_id):
             self._forget_old_key(row.job_id, touched)
             return place
-        if substance(holder.status) >= substance(row.status):
+        if substance(holder) >= substance(row):
             return row.job_id
         self._vacate(holder, touched)
         self._forget_old_key(row.job_id, touched)
