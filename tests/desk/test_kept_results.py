@@ -20,6 +20,7 @@ import pytest
 from qtower.config import Keeping
 from qtower.desk.kept_results import KeptResults
 from qtower.desk.registry import Registry
+from qtower.desk.result_file import ResultFile
 from qtower.errors import NetworkError
 from qtower.model import JobRow, Status
 
@@ -180,6 +181,26 @@ def test_whoever_shows_what_is_kept_hears_what_is_not_any_more(tmp_path: Path) -
     kept.tell_gone = registry.mark_gone
     kept.keep_house(time.time() + 2 * 86_400)
     assert [row.key for row in registry.rows() if row.saved] == ["other"]
+
+
+def test_a_disk_that_fails_half_way_and_lets_nothing_go_loses_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is mounted read-only after a fault."""
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def pieces() -> Iterator[bytes]:
+        coming = in_pieces()
+        yield next(coming)
+        monkeypatch.setattr(ResultFile, "_put", read_only)
+        monkeypatch.setattr(Path, "unlink", read_only)
+        yield from coming
+
+    obtained = KeptResults(tmp_path).obtain("1", pieces, pytest.fail)
+    assert obtained.raw == DOCUMENT
+    assert "Read-only file system" in str(obtained.problem)
 
 
 def test_what_is_not_kept_is_not_acknowledged(tmp_path: Path) -> None:

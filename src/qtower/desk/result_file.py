@@ -60,7 +60,8 @@ class ResultFile:
             with contextlib.suppress(OSError):
                 self._stream.close()
         if self._partial is not None:
-            self._partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the disk has become read-only, for example
+                self._partial.unlink(missing_ok=True)
 
     def _guarded(self, step: Callable[[], object]) -> None:
         try:
