@@ -15,11 +15,13 @@ from qtower.desk.journal import Journal
 from qtower.desk.pages import JobPages
 from qtower.desk.planning import PreparedPlan, plan
 from qtower.desk.registry import Changes
+from qtower.desk.sealed_qobjs import seal
 from qtower.desk.submission import SerialExecutor, Submission
 from qtower.errors import StorageError, SubmissionError
 from qtower.model import JobRow, Order, Status, Submitted
 from tests.desk.conftest import CIRCUITS, wait_for_end, wait_until
 from tests.desk.submitting import AdoptingRegistry, open_parts
+from tests.desk.test_journal import a_part
 
 BELL = str(CIRCUITS / "bell.qasm")
 
@@ -266,3 +268,20 @@ def test_a_set_for_which_no_thread_can_be_started_is_nobody_s(
     assert not sending.owned and not journal.intents.mine()
     sent = desk.submission.resume(sending.intent.set_id, simulator)
     assert wait_for_end(desk.job_set(sent).managed_jobs()) == ["DONE"]
+
+
+def test_a_part_that_cannot_be_read_any_more_keeps_no_other_from_being_sent(
+    simulator: Any, journal: Journal
+) -> None:
+    qobjs = [seal(part, simulator) for part in prepare(simulator, count=3).parts]
+    parts = [a_part(index) for index in range(3)]
+    journal.intents.record("s1", "sweep", simulator.name(), parts, qobjs)
+    journal.intents.release("s1")
+    journal._store.write([("UPDATE intents SET intent = ? WHERE part = 1", [(b"{",)])], True)
+    desk = Desk(journal)
+    sent = desk.submission.resume("s1", simulator)
+    assert sent.keys == ["s1/0", "s1/2"]
+    wait_until(lambda: not journal.intents.mine())
+    assert [row.key for row in desk.registry.rows() if row.job_id] == sent.keys
+    (offered,) = journal.intents.unfinished()
+    assert (offered.owned, offered.unsent) == (False, 1)

@@ -163,10 +163,12 @@ class Submission:
         except BaseException:
             self._intents.release(set_id)
             raise
-        for part, row in waiting:
-            self._send_part(job_set, part, row, sender, executor)
-        executor.submit(self._ended, set_id)
-        executor.close()
+        try:
+            for part, row in waiting:
+                self._send_part(job_set, part, row, sender, executor)
+        finally:
+            executor.submit(self._ended, set_id)
+            executor.close()
         self._progress(set_id, "")
         return Submitted(
             set_id=set_id, name=sending.intent.set_name, keys=[row.key for _, row in waiting]
@@ -243,8 +245,12 @@ def _job_set(sending: Sending, parts: Sequence[Part], backend: IBMQBackend) -> M
     job_set = ManagedJobSet(name=sending.intent.set_name, short_id=sending.intent.set_id)
     job_set._backend = backend
     job_set._tags = list(sending.intent.tags)
+    known = {part.intent.index: part.intent for part in parts}
     job_set._managed_jobs = [
-        ManagedJob(part.intent.start_index, part.intent.experiments) for part in parts
+        ManagedJob(known[index].start_index, known[index].experiments)
+        if index in known
+        else ManagedJob(0, 0)  # of one that cannot be read: its place stays
+        for index in range(max(known, default=-1) + 1)
     ]
     return job_set
 
