@@ -169,13 +169,13 @@ def test_a_submit_whose_first_answer_is_lost_ends_when_its_job_is_there(
     lab = Lab(replace(limited, url=proxy.url), tmp_path / "home")
     proxy.arm(1, "asked", lambda: None)  # nobody dies: the line is cut
     run = lab.qtower("submit", BELL, "--json", *options)
-    proxy.shutdown()
-    proxy.server_close()
     assert run.returncode == 0, run.stderr
     (row,) = json.loads(run.stdout)
     assert row["status"] not in ("CANCELLED", "SUBMIT_FAILED")
-    assert lab.unfinished() == []
+    assert json.loads(lab.qtower("unsent", "--json").stdout) == []
     assert lab.accepted(row["set_id"]) == lab.sent(row["set_id"]) == {0: [row["job_id"]]}
+    proxy.shutdown()
+    proxy.server_close()
 
 
 def test_a_process_in_the_background_goes_on_and_ends(lab: Lab) -> None:

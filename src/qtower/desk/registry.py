@@ -186,10 +186,7 @@ class Registry:
             JobStateError: The job never got an id.
             IBMQError: The endpoint could not be asked.
         """
-        row = self.row(key)
-        with self._lock:
-            experiments = self._experiments.get(key, 1)
-        return self._managed.job_of(row, experiments)
+        return self._managed.job_of(self.row(key), self._experiments.get(key, 1))
 
     def adopt(self, managed_job_set: Any) -> None:
         """Keeps a `ManagedJobSet` that is being submitted here, until all its jobs have ended."""
