@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -273,14 +274,15 @@ def test_a_set_for_which_no_thread_can_be_started_is_nobody_s(
 def test_a_part_that_cannot_be_read_any_more_keeps_no_other_from_being_sent(
     simulator: Any, journal: Journal
 ) -> None:
+    set_id = uuid.uuid4().hex  # others may have sent one to this service
     qobjs = [seal(part, simulator) for part in prepare(simulator, count=3).parts]
     parts = [a_part(index) for index in range(3)]
-    journal.intents.record("s1", "sweep", simulator.name(), parts, qobjs)
-    journal.intents.release("s1")
+    journal.intents.record(set_id, "sweep", simulator.name(), parts, qobjs)
+    journal.intents.release(set_id)
     journal._store.write([("UPDATE intents SET intent = ? WHERE part = 1", [(b"{",)])], True)
     desk = Desk(journal)
-    sent = desk.submission.resume("s1", simulator)
-    assert sent.keys == ["s1/0", "s1/2"]
+    sent = desk.submission.resume(set_id, simulator)
+    assert sent.keys == [f"{set_id}/0", f"{set_id}/2"]
     wait_until(lambda: not journal.intents.mine())
     assert [row.key for row in desk.registry.rows() if row.job_id] == sent.keys
     (offered,) = journal.intents.unfinished()
