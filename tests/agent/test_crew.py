@@ -6,6 +6,8 @@ import functools
 import queue
 import threading
 
+import pytest
+
 from qtower.agent.crew import Crew
 
 
@@ -44,3 +46,25 @@ def test_more_calls_than_threads_wait_their_turn() -> None:
     assert sum(name.startswith("many-") for name in names) == 32
     gate.set()
     assert sum(done.get(timeout=20) for _ in range(100)) == 100
+
+
+def test_where_no_thread_can_be_started_calls_wait_for_those_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crew, gate, done = Crew("few"), threading.Event(), queue.SimpleQueue[int]()
+
+    def too_many(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", too_many)
+        with pytest.raises(RuntimeError, match="new thread"):
+            crew.run(lambda: done.put(0))
+    crew.run(lambda: done.put(int(gate.wait(60))))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", too_many)
+        crew.run(lambda: done.put(2))
+    gate.set()
+    assert [done.get(timeout=20) for _ in range(2)] == [1, 2]
+    crew.run(lambda: done.put(3))
+    assert done.get(timeout=20) == 3

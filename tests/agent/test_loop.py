@@ -278,6 +278,28 @@ def test_what_cannot_be_written_silences_only_itself() -> None:
     assert failure["id"] == 2 and "could not be written" in failure["what"]
 
 
+def test_a_request_for_which_no_thread_can_be_started_ends_no_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def too_many(thread: threading.Thread) -> None:
+        if thread.name.startswith("request"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    reader, writer = os.pipe()
+    odd: Any = OddDesk
+    loop = Loop("lab", odd, writer)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", too_many)
+        loop.serve(io.BytesIO(b'{"type": "hello", "id": 1}\n{"type": "refresh", "id": 2}\n'))
+    with os.fdopen(reader, "rb") as lines:
+        heard = [json.loads(lines.readline()) for _ in range(5)]
+    (failure,) = [message for message in heard if message["type"] == "failure"]
+    assert failure["id"] == 2 and "can't start new thread" in failure["what"]
+
+
 QUIET = """
 import sys
 from qtower import model

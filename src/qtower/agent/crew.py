@@ -26,16 +26,29 @@ class Crew:
         self._free = 0  # idle threads, less calls that are waiting for one
 
     def run(self, call: Callable[[], None]) -> None:
-        """Runs `call`, which must not raise, on a thread; returns at once."""
+        """Runs `call`, which must not raise, on a thread; returns at once.
+
+        Where no more threads can be started it waits for one that there is.
+
+        Raises:
+            RuntimeError: There is none.
+        """
         with self._lock:
+            if self._free <= 0 and self._threads < _MOST:
+                self._add_thread()
             self._free -= 1
-            if self._free < 0 and self._threads < _MOST:
-                self._threads += 1
-                self._free += 1
-                threading.Thread(
-                    target=self._work, name=f"{self._name}-{self._threads}", daemon=True
-                ).start()
         self._calls.put(call)
+
+    def _add_thread(self) -> None:
+        name = f"{self._name}-{self._threads + 1}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            return
+        self._threads += 1
+        self._free += 1
 
     def _work(self) -> None:
         step_back()  # the screen's keys go before what was asked for

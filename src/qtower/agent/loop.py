@@ -106,7 +106,13 @@ class Loop:
         elif not self._greeted:
             self._fail(request.id, AgentError("The first message must be a hello."))
         else:
+            self._give_to_crew(request)
+
+    def _give_to_crew(self, request: model.AnyRequest) -> None:
+        try:
             self._crew.run(lambda: self._answer(request))
+        except RuntimeError as error:  # what is being sent goes on all the same
+            self._fail(request.id, AgentError(f"The agent cannot work: {error}.", "Try again."))
 
     def _greet(self, hello: model.Hello) -> None:
         welcome = model.Welcome(
