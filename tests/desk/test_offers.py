@@ -13,7 +13,7 @@ from qtower.desk.lost_parts import settle_lost_parts
 from qtower.desk.offers import HAND_OVER_SECONDS, Offers, choice
 from qtower.desk.registry import Changes, Registry
 from qtower.desk.unfinished import Unfinished
-from qtower.model import JobRow, Status, UnsentSet
+from qtower.model import JobRow, Status, Steer, UnsentSet
 from tests.desk.outages import record
 
 
@@ -124,3 +124,31 @@ def test_an_empty_job_that_the_endpoint_gave_up_is_not_the_part(
     (part,) = journal.intents.parts("s1")
     assert part.state is state
     assert journal.intents.qobjs.has("s1", 0) is part.unsent
+
+
+def test_what_is_being_given_up_nobody_begins_to_send(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two persons decide at the same moment; what the one gives up the other would miss."""
+    other = Journal("test", tmp_path, lambda title, text: None)
+    registry = in_the_list(journal)
+    journal.intents.release("s1")
+    leave, taken = journal.intents.leave, []
+
+    def meanwhile(set_id: str) -> list[int]:
+        taken.append(other.intents.claim(set_id))
+        return leave(set_id)
+
+    monkeypatch.setattr(journal.intents, "leave", meanwhile)
+    Unfinished(journal.intents, "test").steer(
+        "s1",
+        Steer.LEAVE,
+        resume=lambda sending, wish: pytest.fail(),
+        publish=lambda take_in: take_in(),
+        registry=registry,
+        now=5.0,
+    )
+    assert taken == [False]
+    assert {part.state for part in other.intents.parts("s1")} == {PartState.LEFT}
+    assert {row.error for row in registry.rows()} == {"It was not sent, and given up."}
+    assert not journal.intents.mine()

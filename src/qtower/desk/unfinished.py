@@ -81,9 +81,7 @@ class Unfinished:
         if steer is Steer.BACKGROUND:
             self._to_background([sending])
         elif steer is Steer.LEAVE:
-            if sending.owned:
-                raise JobStateError("This set is being sent.", "Stop it first.")
-            indexes = self._intents.leave(set_id)
+            indexes = self._leave(set_id)
             publish(lambda: give_up(registry, sending, indexes, now))
         elif sending.owned:
             self._intents.set_wish(set_id, _WISHES[steer])
@@ -91,6 +89,15 @@ class Unfinished:
             resume(sending, _WISHES[steer])
         else:
             raise JobStateError("Nobody sends this set at the moment.")
+
+    def _leave(self, set_id: str) -> list[int]:
+        """Gives up what was not sent of a set, which nobody else takes up meanwhile."""
+        if not self._intents.claim(set_id):
+            raise JobStateError("This set is being sent.", "Stop it first.")
+        try:
+            return self._intents.leave(set_id)
+        finally:
+            self._intents.release(set_id)
 
     def _to_background(self, sendings: Iterable[Sending]) -> None:
         """Hands sets over to a process that goes on when this one ends."""
