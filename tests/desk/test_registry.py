@@ -157,6 +157,18 @@ def test_a_part_that_is_sent_again_stays_when_the_try_before_it_is_deleted(
     assert (part.status, part.job_id) == (Status.INITIALIZING, "")
 
 
+def test_a_job_that_is_cancelled_before_it_is_acknowledged_is_cancelled(
+    sending: Registry,
+) -> None:
+    """It has not changed since, so nobody asks for it again."""
+    absorb(sending, job("real", "CANCELLED", place=0))
+    changes = sending.put([submitted(job_id="real")])
+    assert changes.gone == ["real"]
+    (row,) = sending.rows()
+    assert (row.key, row.job_id, row.status) == ("s1/0", "real", Status.CANCELLED)
+    assert (row.label, row.shots) == ("Bell", 7)
+
+
 def test_a_socket_that_tells_of_the_cancelled_try_does_not_speak_of_the_part(
     sending: Registry,
 ) -> None:

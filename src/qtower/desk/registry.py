@@ -122,8 +122,10 @@ class Registry:
                     self._vacate(known, touched)  # a twin was seen before our own job was known
                 elif known is not None and is_behind(row, known):
                     continue  # the endpoint was quicker
-                if row.key != row.job_id:
-                    self._forget_old_key(row.job_id, touched)  # while a shell had its place
+                if row.key != row.job_id:  # it went by its id while a shell had its place
+                    old = self._forget_old_key(row.job_id, touched)
+                    if old is not None and is_behind(row, old):
+                        row = merged(row, replace(old, key=row.key), None, old.confirmed or 0.0)
                 self._put(row)
             return self._collect(touched)
 
@@ -247,11 +249,12 @@ class Registry:
         self._put(replace(holder, job_id="", status=Status.INITIALIZING, confirmed=None))
         return True
 
-    def _forget_old_key(self, job_id: str, touched: dict[str, JobRow | None]) -> None:
+    def _forget_old_key(self, job_id: str, touched: dict[str, JobRow | None]) -> JobRow | None:
         old = self._rows.pop(job_id, None)
         if old is not None:
             touched.setdefault(job_id, old)
             self._sets.get(old.set_id, set()).discard(job_id)
+        return old
 
     def _put(self, row: JobRow) -> None:
         self._rows[row.key] = row
@@ -268,8 +271,7 @@ class Registry:
 
     def _place_experiments(self, touched: dict[str, JobRow | None]) -> None:
         """Counts the experiments of every touched set through, as far as all counts are known."""
-        set_ids = {self._rows[key].set_id for key in touched if key in self._rows} - {""}
-        for set_id in set_ids:
+        for set_id in {self._rows[key].set_id for key in touched if key in self._rows} - {""}:
             for row in counted_through(self._members(set_id), self._experiments):
                 touched.setdefault(row.key, self._rows[row.key])
                 self._rows[row.key] = row
