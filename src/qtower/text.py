@@ -73,6 +73,19 @@ def inert_character(character: str) -> str:
     return character
 
 
+def inert_characters(text: str) -> str:
+    """As `inert`, but every character of `text` has its place: for what a person edits."""
+    if text.isascii() and text.isprintable():
+        return text
+    marks = _MOST_MARKS  # at the beginning there is nothing that a mark could stand on
+    places = []
+    for character in text:
+        is_mark = unicodedata.category(character) in _MARK_CATEGORIES
+        marks = marks + 1 if is_mark else 0
+        places.append(_REPLACEMENT if marks > _MOST_MARKS else inert_character(character))
+    return "".join(places)
+
+
 def encodable(text: str) -> str:
     """Returns `text` with "?" for each lone surrogate, which UTF-8 cannot write.
 

@@ -8,12 +8,12 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from qtower import fitting, model
-from qtower.text import encodable, inert, inert_character, inert_lines
+from qtower.text import encodable, inert, inert_character, inert_characters, inert_lines
 from qtower.ui.header import Standing, header_lines
 from qtower.ui.joblist.cells import job_cell, lay_out
 from qtower.ui.screens.details.save import file_name
@@ -64,6 +64,16 @@ def test_cut_and_fitted(text: str, width: int, right: bool) -> None:
 
 
 @bounded(300, 20_000)
+@given(foreign)
+@example("x" + "\u0301" * 9)
+@example("\u0301x")
+def test_what_is_edited_has_a_place_for_each_character(text: str) -> None:
+    shown = inert_characters(text)
+    assert len(shown) == len(text)
+    assert not why_unsafe(shown)
+
+
+@bounded(300, 20_000)
 @given(foreign, st.integers(8, 60))
 def test_lines_and_folds(text: str, width: int) -> None:
     for line in [*inert_lines(text).split("\n"), *fitting.fold(text, width)]:
@@ -73,6 +83,7 @@ def test_lines_and_folds(text: str, width: int) -> None:
 
 @bounded(50, 10_000)
 @given(st.lists(foreign, min_size=1, max_size=8), st.integers(20, 200))
+@example(["a label as long as the line, or more " * 2], 43)
 def test_lines_of_widgets(texts: list[str], width: int) -> None:
     each = cycle(texts)
     row = filled(model.JobRow, each)

@@ -186,7 +186,8 @@ VISITS = [the_list, no_jobs, the_details, the_questions, the_form]
 
 @pytest.mark.parametrize("visit", VISITS)
 def test_everything_at_once(visit: Visit) -> None:
-    run(visit, [EVERYTHING, *EVERYTHING.split("\x1b")], (80, 24))
+    many_marks = "x" + "\u0488\u0336" * 20
+    run(visit, [EVERYTHING, many_marks, *EVERYTHING.split("\x1b")], (80, 24))
 
 
 @pytest.mark.parametrize("visit", VISITS)

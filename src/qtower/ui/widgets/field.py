@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Input
 
-from qtower.text import inert_character
+from qtower.text import inert_characters
 
 
 class Field(Input):
@@ -24,6 +24,4 @@ class Field(Input):
 
 @lru_cache(maxsize=8)  # asked for at each blink of the cursor
 def _shown(value: str) -> str:
-    if value.isascii() and value.isprintable():
-        return value
-    return "".join(map(inert_character, value))
+    return inert_characters(value)

@@ -27,8 +27,9 @@ def field_lines(fields: list[Field], width: int) -> Text:
         lines = fold(field.value, room)
         text.append("\n" if number else "")
         indent = "\n" + " " * (label_width + 2)
-        text.append(fit(labels[number], max(lengths[number], label_width)) + "  ", style="dim")
-        text.append(indent if lengths[number] > label_width else "")
+        alone = lengths[number] > label_width
+        text.append(labels[number] if alone else fit(labels[number], label_width), style="dim")
+        text.append(indent if alone else "  ")
         text.append(indent.join(lines))
     return text
 
