@@ -6,13 +6,17 @@ import io
 import json
 import os
 import random
+import struct
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from qiskit import QuantumCircuit, assemble, qasm2, qasm3, qpy
-from qiskit.circuit import Parameter
+from qiskit import QuantumCircuit, assemble, pulse, qasm2, qasm3, qpy
+from qiskit.circuit import Gate, Parameter, ParameterVector
+from qiskit.circuit.library import MCXGate, XGate
+from qiskit.qpy.binary_io import schedules
 
 from qtower.desk.circuit_files import load, read_files
 from qtower.desk.plain_files import LIMIT
@@ -229,6 +233,97 @@ def test_expressions_in_qpy_are_never_evaluated(tmp_path: Path) -> None:
     assert "expressions of unbound parameters" in problem_of(file)
     # The refusal is over with the file: the library itself is as it was.
     assert qpy.load(io.BytesIO(stream.getvalue()))[0].num_parameters == 2
+
+
+def written(circuit: QuantumCircuit, file: Path) -> Path:
+    stream = io.BytesIO()
+    qpy.dump(circuit, stream)
+    file.write_bytes(stream.getvalue())
+    return file
+
+
+def test_the_formula_of_a_pulse_in_qpy_is_never_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = tmp_path / "it was run"
+    formula = f"__import__('pathlib').Path({str(trace)!r}).touch()"
+    packed = zlib.compress(formula.encode())
+    monkeypatch.setattr(schedules, "_dumps_symbolic_expr", lambda *_: packed)
+    circuit = QuantumCircuit(1, 1)
+    circuit.h(0)
+    with pulse.build() as schedule:
+        pulse.play(pulse.Gaussian(160, 0.1, 40), pulse.DriveChannel(0))
+    circuit.add_calibration("h", [0], schedule)
+    calibrated = written(circuit, tmp_path / "calibrated.qpy")
+    assert "pulses that are formulas" in problem_of(calibrated)
+    stream = io.BytesIO()
+    qpy.dump(schedule, stream)
+    alone = tmp_path / "schedule.qpy"
+    alone.write_bytes(stream.getvalue())
+    assert "pulses that are formulas" in problem_of(alone)
+    assert not trace.exists()
+
+
+def test_pulses_that_are_samples_are_read(tmp_path: Path) -> None:
+    circuit = bell()
+    with pulse.build() as schedule:
+        pulse.play(pulse.Waveform([0.1] * 16), pulse.DriveChannel(0))
+    circuit.add_calibration("h", [0], schedule)
+    (read,) = load(written(circuit, tmp_path / "samples.qpy")).circuits
+    assert read.calibrations == circuit.calibrations
+
+
+def test_of_what_qiskit_has_only_instructions_are_made_for_a_qpy_file(tmp_path: Path) -> None:
+    # The reader calls whatever has this name in Qiskit: this one would take half a minute.
+    gate = type("QuantumVolume", (Gate,), {})("volume", 1, [600, 600])
+    circuit = QuantumCircuit(1)
+    circuit.append(gate, [0])
+    assert "Invalid instruction type" in problem_of(written(circuit, tmp_path / "volume.qpy"))
+
+
+def test_a_qpy_file_names_no_vector_without_end(tmp_path: Path) -> None:
+    circuit = QuantumCircuit(1)
+    circuit.rx(ParameterVector("v", 3)[0], 0)
+    file = written(circuit, tmp_path / "vector.qpy")
+    assert load(file).circuits[0].num_parameters == 1
+    content = file.read_bytes().replace(struct.pack("!Q", 3), struct.pack("!Q", 10**15))
+    file.write_bytes(content)
+    assert "a vector of 1,000,000,000,000,000 parameters" in problem_of(file)
+
+
+@pytest.mark.parametrize("gate", [MCXGate(3), XGate().control(3).control(1, ctrl_state=0)])
+def test_a_qpy_file_names_no_gate_with_controls_without_end(gate: Gate, tmp_path: Path) -> None:
+    circuit = QuantumCircuit(gate.num_qubits)
+    circuit.append(gate, circuit.qubits)
+    file = written(circuit, tmp_path / "controlled.qpy")
+    assert load(file).circuits[0].data[0].operation.num_ctrl_qubits == gate.num_ctrl_qubits
+    controls = struct.pack("!I", gate.num_ctrl_qubits) + struct.pack("!I", gate.ctrl_state)
+    content = file.read_bytes()
+    assert controls in content
+    file.write_bytes(content.replace(controls, struct.pack("!I", 4_000_000_000) + controls[4:]))
+    assert "damaged: a gate with 4,000,000,000 controls" in problem_of(file)
+
+
+@pytest.mark.parametrize(("levels", "words"), [(5, ""), (60, "more than 2,000,000 operations")])
+def test_gates_of_a_qpy_file_that_call_each_other_twice_are_not_written_out(
+    levels: int, words: str, tmp_path: Path
+) -> None:
+    inner = QuantumCircuit(1)
+    inner.x(0)
+    for level in range(levels):
+        gate = Gate(f"g{level}", 1, [])
+        gate.definition = inner
+        inner = QuantumCircuit(1, 1)
+        inner.append(gate, [0])
+        inner.append(gate, [0])
+    problem = problem_of(written(inner, tmp_path / "nested.qpy"))
+    assert words in problem and bool(words) == bool(problem)
+
+
+def test_comments_that_do_not_end_are_looked_through_once(tmp_path: Path) -> None:
+    file = tmp_path / "comments.qasm"
+    file.write_text("OPENQASM 2.0;" + "/* " * 500_000)  # else: minutes
+    assert problem_of(file)
 
 
 def test_a_damaged_qpy_header_allocates_nothing(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ MAX_NESTING = 500  # operators and parentheses in one statement
 _MAX_INCLUDES = 20
 _BUILT_IN = ("qelib1.inc", "stdgates.inc")
 
-# A string is matched as one piece, so that "//" in it does not begin a comment.
-_PIECES = re.compile(r"""//[^\n]*|/\*.*?\*/|"[^"\n]*"|'[^'\n]*'""", re.DOTALL)
+# A string is matched as one piece, so that "//" in it does not begin a comment; and so is all that
+# follows a "/*" without an end, of which there may be a million, each with all to look through.
+_PIECES = re.compile(r"""//[^\n]*|/\*.*?\*/|/\*.*|"[^"\n]*"|'[^'\n]*'""", re.DOTALL)
 _INCLUDE = re.compile(r"""\binclude\s*("[^"\n]*"|'[^'\n]*')\s*;""")
 _VERSION = re.compile(r"\s*OPENQASM\s+(\d+)")
 _REGISTERS = re.compile(
@@ -86,6 +87,8 @@ def _without_comments(text: str) -> str:
 
 def _blank_comment(match: re.Match[str]) -> str:
     piece = match[0]
+    if piece.startswith("/*") and not piece.endswith("*/", 2):
+        return piece  # which the parser will name
     # Line breaks stay, so that the lines named in messages are those of the file.
     return "\n" * piece.count("\n") + " " if piece.startswith("/") else piece
 
