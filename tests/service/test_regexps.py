@@ -62,6 +62,17 @@ def test_refuses_with_a_reason(pattern: str) -> None:
 
 
 @pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["", "(?:)", "()|()"])
+def test_what_is_empty_is_not_repeated_for_ever(part: str) -> None:
+    nested = part
+    for _ in range(8):  # 10**24 times
+        nested = f"({nested}){{1000}}"
+    with pytest.raises(RegexpError, match="too large"):
+        compile_regexp(nested)
+    assert compile_regexp("(((){20}){20}){20}x").search("x")
+
+
+@pytest.mark.timeout(20)
 def test_patterns_that_would_stall_a_backtracking_matcher_do_not() -> None:
     for pattern in ("(a+)+$", "^(a|a)*$", "^(.*a){12}$", "(a?){30}a{30}$", "(.*)*x"):
         assert compile_regexp(pattern).search("a" * 900 + "!") is False

@@ -33,6 +33,7 @@ from qtower.service.regexp_syntax import (
 __all__ = ["MAX_TEXT", "Regexp", "RegexpError", "compile_regexp", "sql_function"]
 
 _MAX_STATES = 500
+_MAX_STEPS = 50_000  # of building them: what is empty makes no state, however often it is repeated
 _MAX_REMEMBERED = 4_000  # entries of the table; then it starts afresh
 MAX_TEXT = 1_000  # characters of a text that are looked at
 
@@ -56,6 +57,7 @@ class Regexp:
     def __init__(self, pattern: str) -> None:
         tree, self._ignore_case = parse(pattern)
         self._states: list[_State] = []
+        self._steps = 0
         self._final = self._add(_State())
         self._start = self._build(tree, self._final)
         self._table: dict[tuple[frozenset[int], str, str], frozenset[int] | None] = {}
@@ -109,6 +111,9 @@ class Regexp:
 
     def _build(self, node: Node, following: int) -> int:
         """Adds the states of `node`, which lead to `following`; returns the first of them."""
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise RegexpError("it is too large")
         if isinstance(node, Characters):
             return self._add(_State(characters=node, following=[following]))
         if isinstance(node, Assertion):
