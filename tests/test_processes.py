@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from qtower import processes
-from qtower.processes import process_lives, process_name
+from qtower.processes import process_lives, process_name, this_program
+from tests.traps import Trap
 
 
 def test_a_process_lives_until_it_has_ended() -> None:
@@ -68,3 +70,15 @@ def test_where_there_is_no_name_of_the_boot(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(processes, "_boot", lambda: "")
     assert process_name().count(":") == 1
     assert process_lives(process_name())
+
+
+def test_this_program_runs_nothing_of_the_working_directory(tmp_path: Path) -> None:
+    trap = Trap(tmp_path)
+    run = subprocess.run(
+        this_program("list", "--help"), cwd=trap.directory, capture_output=True, text=True
+    )
+    assert run.stdout.startswith("Usage: qtower list"), run.stderr
+    assert trap.sprung == []
+    # The trap is one.
+    subprocess.run([sys.executable, "-m", "json"], cwd=trap.directory, capture_output=True)
+    assert trap.sprung

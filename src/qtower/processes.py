@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 import psutil
@@ -71,3 +72,22 @@ def step_back() -> None:
     """Lets others go first on a busy machine: this thread; on some systems, this process."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _STEPPED_BACK)
+
+
+_START = """\
+import sys
+sys.path[:] = [place for place in sys.path if place] + [{ours!r}]
+del sys.argv[0]
+from qtower.__main__ import main
+main()
+"""
+
+
+def this_program(*arguments: str) -> list[str]:
+    """The command that runs this qtower with these arguments.
+
+    Not `python -m qtower`: that looks for every module in the working directory first, and a
+    `json.py` of whoever may write there would be run. The option against that is of Python 3.11.
+    """
+    ours = str(Path(__file__).resolve().parent.parent)
+    return [sys.executable, "-c", _START.format(ours=ours), "qtower", *arguments]

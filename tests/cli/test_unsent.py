@@ -32,6 +32,7 @@ from tests.e2e.terminal import Terminal
 from tests.faults import kinds
 from tests.faults.proxy import Proxy
 from tests.service.raw import Api
+from tests.traps import QTOWER, Trap
 
 CIRCUITS = Path(__file__).parents[1] / "circuits"
 SOAK = bool(os.environ.get("QTOWER_SOAK"))
@@ -192,6 +193,25 @@ def test_a_process_in_the_background_goes_on_and_ends(lab: Lab) -> None:
     wait_until(lambda: not lab.unfinished())
     wait_until(lambda: not lab.processes())
     assert lab.accepted(set_id) == lab.sent(set_id)
+
+
+def test_a_process_in_the_background_runs_nothing_of_the_working_directory(
+    lab: Lab, tmp_path: Path
+) -> None:
+    trap = Trap(tmp_path)
+    with lab.full():
+        run = subprocess.run(
+            [QTOWER, "submit", BELL, "--background", "--json"],
+            cwd=trap.directory,
+            env=lab.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
+        wait_until(lambda: any(sending.owned for sending in lab.unfinished()))
+    wait_until(lambda: not lab.processes())
+    assert lab.unfinished() == []
+    assert trap.sprung == []
 
 
 def test_a_process_in_the_background_outlasts_an_endpoint_that_is_away(

@@ -20,6 +20,7 @@ from qtower.ui.screens.confirm import ConfirmScreen
 from qtower.ui.screens.monitor import MonitorScreen
 from tests.conftest import Endpoint, start_service, stop_service
 from tests.e2e.terminal import Terminal
+from tests.traps import QTOWER, Trap
 from tests.ui.conftest import screen_text, until
 
 COMMAND = [sys.executable, "-m", "qtower", "agent", "--account", "test"]
@@ -153,6 +154,15 @@ def test_the_token_is_in_no_argument(account: Path, service: Endpoint) -> None:
             assert service.token not in " ".join(process.cmdline())
         tower.press("q")
         assert tower.wait_for_end() == 0
+
+
+def test_the_agent_runs_nothing_of_the_working_directory(account: Path, tmp_path: Path) -> None:
+    trap = Trap(tmp_path)
+    with Terminal([QTOWER], directory=trap.directory, environment=dict(os.environ)) as tower:
+        tower.wait_for("live")
+        tower.press("q")
+        assert tower.wait_for_end() == 0
+    assert trap.sprung == []
 
 
 @pytest.mark.parametrize(

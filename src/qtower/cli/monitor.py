@@ -23,6 +23,7 @@ from qtower.desk.scrubbing import ScrubbingFormatter, scrub
 from qtower.errors import QtowerError, StorageError
 from qtower.loading import quick_imports
 from qtower.model import Event
+from qtower.processes import this_program
 
 if TYPE_CHECKING:
     from qtower.ui.app import TowerApp
@@ -41,7 +42,7 @@ def monitor(account_name: str | None = None) -> None:
         )
     account = find_account(account_name)
     read_only = read_only_asked() or account.read_only
-    command = [sys.executable, "-m", "qtower", "agent", "--account", account.name]
+    command = this_program("agent", "--account", account.name)
     command += ["--read-only"] if read_only else []
     terminal = this_terminal()
     process = AgentLink.launch(command)

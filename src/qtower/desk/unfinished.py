@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable
 
@@ -12,6 +11,7 @@ from qtower.desk.lost_parts import give_up
 from qtower.desk.registry import Changes, Registry
 from qtower.errors import JobStateError, NotFoundError, StorageError
 from qtower.model import Steer, UnsentSet
+from qtower.processes import this_program
 
 _WISHES = {
     Steer.SEND: Wish.GO,
@@ -112,8 +112,7 @@ class Unfinished:
 
 
 def _detach(account_name: str, set_id: str, *, always: bool) -> None:
-    command = [sys.executable, "-m", "qtower", "unsent", "send", set_id]
-    command += ["--account", account_name, "--take-over"]
+    command = this_program("unsent", "send", set_id, "--account", account_name, "--take-over")
     command += ["--always"] if always else []
     try:
         subprocess.Popen(
