@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -20,6 +21,22 @@ def test_our_directories_are_ours_alone(home: Path) -> None:
     for directory in (paths.state_dir(), paths.data_dir(), paths.runtime_dir()):
         assert directory.is_relative_to(home)
         assert mode(directory) == 0o700
+
+
+def test_directories_above_ours_are_not_left_to_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        paths.private_dir(tmp_path / "local" / "share" / "qtower")
+    finally:
+        os.umask(before)
+    # In `~/.local`, anybody could else make `lib/python3.11/site-packages`.
+    assert {mode(tmp_path / "local"), mode(tmp_path / "local" / "share")} == {0o700}
+
+
+def test_a_directory_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    paths.private_dir(tmp_path / "qtower")
+    assert mode(tmp_path) == 0o755
 
 
 def test_a_directory_open_to_others_is_closed(tmp_path: Path) -> None:

@@ -45,13 +45,13 @@ def runtime_dir() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """Makes `path` for this user alone (0700) and returns it.
+    """Makes `path`, and above it what is missing, for this user alone (0700), and returns it.
 
     Raises:
         StorageError: It cannot be made, or belongs to somebody else, or to all.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path)
         status = path.stat()
         if hasattr(os, "getuid") and status.st_uid != os.getuid():
             raise StorageError(
@@ -74,6 +74,19 @@ def private_dir(path: Path) -> Path:
             "Check its permissions and the free space of the disk.",
         ) from error
     return path
+
+
+def make_private(path: Path) -> None:
+    """Makes a directory, and above it what is missing, 0700; one that is there stays as it is.
+
+    `Path.mkdir` leaves those above to the umask: at 000 anybody may put a library into `~/.local`.
+
+    Raises:
+        OSError: It cannot be made, or something else has its name.
+    """
+    for place in (*reversed(path.parents), path):
+        if not place.is_dir():
+            place.mkdir(mode=0o700, exist_ok=True)
 
 
 def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:

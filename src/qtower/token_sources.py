@@ -90,7 +90,7 @@ class TokenSource(msgspec.Struct, frozen=True, kw_only=True):
         if self.file:
             file = self._file
             try:
-                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                paths.make_private(file.parent)
                 paths.write_private(file.resolve(), f"{token}\n".encode())
             except OSError as error:
                 raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
