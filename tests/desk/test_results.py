@@ -278,6 +278,9 @@ def test_memory_that_fits_no_register_is_shown_as_it_came(journal: Journal) -> N
         ({"success": False, "status": "ERROR: why"}, "ERROR: why"),
         ({"data": {"counts": {"0xzz": 1}}}, "do not fit"),
         ({"data": {"counts": {"0x3": 2}}, "header": UNFIT}, "do not fit"),
+        ({"data": {"counts": {"0x3": None}}}, "do not fit"),
+        ({"data": {"counts": {"0x3": "many"}}}, "do not fit"),
+        ({"data": {"counts": {"0x3": 10**30}}}, "do not fit"),
         ({"data": None, "header": None}, "measured nothing"),
     ],
 )
@@ -288,6 +291,44 @@ def test_odd_results_say_why_there_are_no_counts(
     counts = book.counts(GetCounts(key="k", experiment=0), "odd", out_of_reach)
     assert counts.rows == [] and note in counts.note
     assert book.head("k", "odd", out_of_reach).experiments[0].name == "experiment 0"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"memory_slots": 10**12},
+        {"memory_slots": 16, "creg_sizes": [["c", 1]] * 100_000},
+    ],
+)
+def test_outcomes_are_not_written_out_as_long_as_a_header_likes(
+    header: dict[str, Any], journal: Journal
+) -> None:
+    measured = [f"{outcome:#x}" for outcome in range(3_000)]
+    data = {"counts": dict.fromkeys(measured, 1), "memory": measured}
+    book = kept(journal, data=data, header=header)
+    counts = book.counts(GetCounts(key="k", experiment=0), "odd", out_of_reach)
+    assert counts.rows == [] and "do not fit" in counts.note
+    request = GetMemory(key="k", experiment=0, limit=len(measured))
+    assert book.memory(request, "odd", out_of_reach).shots == measured
+
+
+def test_numbers_that_are_none_hide_no_other_experiment(journal: Journal) -> None:
+    good = '{"success": true, "shots": 2, "data": {"counts": {"0x1": 2}}}'
+    odd = '{"success": true, "shots": 1e400, "data": {"counts": {"0x1": 1e400, "0x0": 1}}}'
+    raw = f'{{"success": true, "results": [{good}, {odd}]}}'.encode()
+    journal.results.obtain("odd", lambda: [raw])
+    book = ResultBook(journal.results)
+    head = book.head("k", "odd", out_of_reach)
+    assert [each.shots for each in head.experiments] == [2, None]
+    rows = book.counts(GetCounts(key="k", experiment=0), "odd", out_of_reach).rows
+    assert [(row.bits, row.count) for row in rows] == [("1", 2)]
+    assert book.counts(GetCounts(key="k", experiment=1), "odd", out_of_reach).note
+
+
+def test_a_result_that_nests_without_end_is_none(journal: Journal) -> None:
+    raw = b'{"results": [{"header": {"name": ' + b"[" * 5_000 + b"]" * 5_000 + b"}}]}"
+    with pytest.raises(NetworkError, match="not a whole result"):
+        journal.results.obtain("odd", lambda: [raw])
 
 
 def test_a_lone_surrogate_in_a_result_is_a_question_mark(journal: Journal) -> None:

@@ -68,14 +68,23 @@ class JobResult:
             )
         last, experiment = self._last
         if last != index:
-            experiment = plain_json.decode(self._experiments[index])
+            experiment = _decoded(self._experiments[index])
             self._last = (index, experiment)
         return experiment
 
     def experiments(self) -> Iterator[dict[str, Any]]:
         """Yields all experiments, in order."""
         for part in self._experiments:
-            yield plain_json.decode(part)
+            yield _decoded(part)
+
+
+def _decoded(part: msgspec.Raw) -> dict[str, Any]:
+    """An experiment as plain Python values."""
+    try:
+        found: dict[str, Any] = plain_json.decode(part)
+    except msgspec.DecodeError:  # a number without bounds: others read it as one
+        found = plain_json.decode(plain_json.encode(json.loads(bytes(part))))
+    return found
 
 
 def _parts(raw: bytes) -> dict[str, msgspec.Raw]:

@@ -233,6 +233,8 @@ def _is_result(raw: bytes) -> bool:
     """True for a JSON object with results in it; half of one never is, nor a page, nor an error."""
     try:
         return "results" in msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except RecursionError:
+        return False
     except msgspec.DecodeError:
         pass  # Python's own reader takes what some services write: lone surrogates, and NaN
     try:

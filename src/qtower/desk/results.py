@@ -31,6 +31,11 @@ from .naming import experiment_name
 # What Qiskit raises where a header's registers do not fit the outcomes.
 _UNFIT = (QiskitError, ValueError, TypeError, LookupError, AttributeError)
 
+_MOST_WRITTEN = 200_000_000
+"""Characters of all outcomes together: each is written as long as the header says it is."""
+
+_MOST_COUNTED = 1 << 53
+
 
 class ResultBook:
     """The results of an account's jobs.
@@ -152,14 +157,33 @@ def _outcomes(result: JobResult, index: int, order: str) -> tuple[list[tuple[str
         return [], _why_no_counts(experiment)
     if (index, order) not in result.outcomes:
         try:
-            formatted = format_counts(counts, experiment.get("header") or {})
+            formatted = format_counts(counts, _header(experiment, len(counts)))
+            by_bits = sorted((str(bits), _count(count)) for bits, count in formatted.items())
         except _UNFIT:
             return [], "The outcomes do not fit the registers that the result's header names."
-        by_bits = sorted((str(bits), int(count)) for bits, count in formatted.items())
         if order == "count":
             by_bits.sort(key=lambda outcome: -outcome[1])
         result.outcomes[index, order] = by_bits
     return result.outcomes[index, order], ""
+
+
+def _header(experiment: dict[str, Any], outcomes: int) -> dict[str, Any]:
+    """The header by which so many outcomes are to be written out.
+
+    Raises:
+        ValueError: It names more bits than anybody has measured, or is none.
+    """
+    header = experiment.get("header") or {}
+    slots, registers = header.get("memory_slots") or 0, header.get("creg_sizes") or ()
+    if outcomes * (slots + len(registers)) > _MOST_WRITTEN:
+        raise ValueError("the outcomes are too long to be written out")
+    return dict(header)
+
+
+def _count(count: Any) -> int:
+    if not isinstance(count, (int, float)) or not abs(count) < _MOST_COUNTED:
+        raise ValueError("a count is no number")
+    return int(count)
 
 
 def _why_no_counts(experiment: dict[str, Any]) -> str:
@@ -196,7 +220,8 @@ def _shots(page: list[Any], experiment: dict[str, Any]) -> list[str]:
     if not page or not isinstance(page[0], str):
         return [_points(shot) for shot in page]
     try:
-        return [str(bits) for bits in format_level_2_memory(page, experiment.get("header") or {})]
+        header = _header(experiment, len(page))
+        return [str(bits) for bits in format_level_2_memory(page, header)]
     except _UNFIT:
         return [str(shot) for shot in page]
 
