@@ -16,7 +16,7 @@ from qtower.desk import sessions
 from qtower.desk.account import log_in
 from qtower.desk.journal import Journal
 from qtower.errors import AccountError, NetworkError
-from qtower.model import GetDetails, Link
+from qtower.model import Backends, GetBackends, GetDetails, Link
 from tests.desk.accounts import open_desk
 from tests.desk.hostile import (
     ACCESS_TOKEN,
@@ -378,3 +378,55 @@ def test_a_page_of_the_history_that_keeps_failing_is_no_outage(tmp_path: Path) -
         desk.wait_ready(60)
         assert len(ear.rows) == 51
         ear.until(lambda: not ear.links[-1].slowed)
+
+
+def backend(name: Any, **changes: Any) -> dict[str, Any]:
+    """A backend's configuration as the API has it."""
+    return {
+        "backend_name": name,
+        "backend_version": "1.0.0",
+        "n_qubits": 5,
+        "basis_gates": ["u"],
+        "gates": [],
+        "local": False,
+        "simulator": False,
+        "conditional": True,
+        "open_pulse": False,
+        "memory": True,
+        "max_shots": 1000,
+        "max_experiments": 10,
+        "coupling_map": None,
+        "online_date": "2026-01-01T00:00:00Z",
+        **changes,
+    }
+
+
+def test_backends_without_a_configuration_hide_no_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd: list[Any] = [
+        *(backend(7), backend(None), backend("backends"), backend("retrieve_job")),
+        *(backend("no number", n_qubits="five"), backend("too many", n_qubits=10**30)),
+        *(backend("no shots", max_shots="many"), backend("no text", description=5)),
+        *(backend("no gates", basis_gates=[None]), None, []),
+    ]
+    queues = {"state": True, "status": "active", "message": "", "lengthQueue": 3}
+
+    def mode(request: Request) -> Reply | None:
+        if request.path.endswith("/devices/v/1"):
+            return Reply([*odd, backend("good"), backend("silent")])
+        if request.path.endswith("/queue/status"):
+            odd_message = {"message": 5, "lengthQueue": "long"} if "silent" in request.path else {}
+            return Reply({**queues, "backend_version": "1", **odd_message})
+        if request.path.endswith("/jobsLimit"):
+            return Reply({"maximumJobs": 5, "runningJobs": 0})
+        return None
+
+    with hostile(mode) as server, open_desk(lambda: server.account, tmp_path) as (desk, _):
+        answer = desk.backends(GetBackends())
+    told = msgspec.json.decode(msgspec.json.encode(answer), type=Backends)
+    assert [(each.name, each.queue_length) for each in told.backends] == [
+        ("good", 3),
+        ("silent", None),
+    ]
+    assert "11 of 13 backends have no configuration" in caplog.text

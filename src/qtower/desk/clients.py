@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from qiskit.providers.ibmq import accountprovider, ibmqfactory
 from qiskit.providers.ibmq.api.clients import account, auth, experiment, runtime, version
 from qiskit.providers.ibmq.api.rest.account import Account
 from qiskit.providers.ibmq.api.rest.utils.data_mapper import map_job_response
+from qiskit.providers.ibmq.ibmqbackendservice import IBMQBackendService
 
 from qtower.desk.kept_results import KeptResults
 from qtower.desk.result_downloads import acknowledge, result_pieces
@@ -45,6 +47,21 @@ class CarefulClient(account.AccountClient):  # type: ignore[misc]  # the provide
         )
         self._without_defaults: set[str] = set()
         self.kept: KeptResults | None = None
+
+    def list_backends(self, timeout: float | None = None) -> list[dict[str, Any]]:
+        """Returns the configurations of the backends, without those that are none: for one of
+        them the provider would refuse to log in, or qtower to submit anything anywhere.
+
+        Raises:
+            ValueError: The answer is no list.
+        """
+        answer = super().list_backends(timeout)
+        if not isinstance(answer, list):
+            raise ValueError(f"backends were asked for, and {type(answer).__name__} came")
+        found = [document for document in answer if _is_backend(document)]
+        if left_out := len(answer) - len(found):
+            logger.warning("%d of %d backends have no configuration", left_out, len(answer))
+        return found
 
     def job_submit(
         self,
@@ -140,6 +157,29 @@ class _JobLists(Account):  # type: ignore[misc]  # the provider has no types
         if left_out := documents.count({}):
             logger.warning("%d of %d jobs of a page are no job documents", left_out, len(answer))
         return documents
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=10**9)]
+
+
+class _Configuration(msgspec.Struct):
+    """What is used of the configuration of a backend."""
+
+    backend_name: str
+    n_qubits: _Count
+    basis_gates: list[str]
+    max_shots: _Count | None = None
+    max_experiments: _Count | None = None
+    description: str | None = None
+
+
+def _is_backend(document: Any) -> bool:
+    try:
+        configuration = msgspec.convert(document, _Configuration)
+    except msgspec.ValidationError:
+        return False
+    # The provider makes an attribute of the name, in the place of what it needs itself.
+    return not hasattr(IBMQBackendService, configuration.backend_name)
 
 
 def _mapped(document: Any) -> dict[str, Any]:

@@ -237,10 +237,15 @@ def _queue(backend: Any, host: str) -> dict[str, Any]:
     """What the endpoint says of a backend's queue, as fields of `Backend`."""
     with endpoint_errors(host):
         status, limit = backend.status(), backend.job_limit()
-    return {
-        "operational": status.operational,
-        "status": encodable(status.status_msg or ""),
-        "queue_length": status.pending_jobs,
-        "job_limit": limit.maximum_jobs if limit else None,
-        "jobs_running": limit.active_jobs if limit else None,
-    }
+        numbers = {
+            "queue_length": status.pending_jobs,
+            "job_limit": limit.maximum_jobs if limit else None,
+            "jobs_running": limit.active_jobs if limit else None,
+        }
+        if not all(number is None or isinstance(number, int) for number in numbers.values()):
+            raise TypeError("a number was asked for, and something else came")
+        return {
+            "operational": bool(status.operational),
+            "status": encodable(status.status_msg or ""),
+            **numbers,
+        }
