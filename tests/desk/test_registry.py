@@ -220,6 +220,23 @@ def test_the_journal_s_rows_are_confirmed_once() -> None:
     assert registry.row("1").run_seconds == 2.0
 
 
+def test_a_job_that_is_given_to_another_set_leaves_the_others_their_places() -> None:
+    registry = Registry(never)
+    for place, set_id in ((0, "t"), (1, "s"), (0, "t")):  # somebody changes its tags, and back
+        absorb(registry, job("b", tags=[f"ibmq_jobset_{set_id}_"], name=f"set_{place}_"))
+    absorb(registry, job("a", tags=["ibmq_jobset_s_"], name="set_0_", experiments=2))
+    rows = {row.job_id: row for row in registry.rows()}
+    assert (rows["a"].start_index, rows["a"].end_index) == (0, 1)
+    assert rows["b"].set_id == "t"
+
+
+def test_an_id_with_a_slash_takes_no_place_of_a_set() -> None:
+    registry = Registry(never)
+    changes = absorb(registry, job("s/0"), job("a", tags=["ibmq_jobset_s_"], name="set_0_"))
+    assert (changes.unreadable, keys(changes)) == (1, ["s/0"])
+    assert registry.row("s/0").job_id == "a"
+
+
 def test_dropped_jobs_are_gone() -> None:
     registry = Registry(never)
     absorb(registry, job("1"), job("2", place=0))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any
 
 from qtower.desk.rows import SET_TAG, plausible, read_steps
 from qtower.desk.scrubbing import scrub
 from qtower.model import Details, Field, JobRow, Step
 from qtower.text import encodable
+
+_MOST_LEAVES = 1_000  # more are not shown
+_DEEPEST = 20  # objects in objects; what is in these is shown as JSON
+_LONGEST_LABEL, _LONGEST_VALUE = 200, 100_000  # characters
 
 
 def details_of_job(row: JobRow, job: Any) -> Details:
@@ -31,7 +36,7 @@ def details_of_job(row: JobRow, job: Any) -> Details:
         key=row.key,
         row=row,
         fields=[
-            Field(label=encodable(label), value=encodable(scrub(value)))
+            Field(label=encodable(label), value=encodable(scrub(value[:_LONGEST_VALUE])))
             for label, value in fields
             if value
         ],
@@ -41,7 +46,9 @@ def details_of_job(row: JobRow, job: Any) -> Details:
 
 def details_of_row(row: JobRow, steps: list[Step], note: str) -> Details:
     """Details from the journal alone; `note` says why there is not more."""
-    fields = [Field(label=label, value=value) for label, value in _of_row(row) if value]
+    fields = [
+        Field(label=label, value=value[:_LONGEST_VALUE]) for label, value in _of_row(row) if value
+    ]
     return Details(key=row.key, row=row, fields=fields, steps=steps, note=note)
 
 
@@ -82,22 +89,30 @@ def _of_queue(queue: Any) -> list[tuple[str, str]]:
 
 def _of_data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What else the document held, under the API's names; nested objects by their leaves."""
-    leaves: list[tuple[str, str]] = []
+    return list(islice(_leaves_of_data(data), _MOST_LEAVES))
+
+
+def _leaves_of_data(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in data.items():
-        title = _title(name.strip("_"))
+        title = _label(_title(name.strip("_")))
         if isinstance(value, Mapping):
-            leaves += [(f"{title}: {path}", text) for path, text in _leaves(value)]
+            yield from ((f"{title}: {path}", text) for path, text in _leaves(value))
         else:
-            leaves.append((title, _text(value)))
-    return leaves
+            yield title, _text(value)
 
 
-def _leaves(value: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _leaves(value: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     for name, child in value.items():
-        here = f"{path}.{name}" if path else str(name)
-        found += _leaves(child, here) if isinstance(child, Mapping) else [(here, _text(child))]
-    return found
+        here = _label(f"{path}.{name}" if path else str(name))
+        if isinstance(child, Mapping) and depth < _DEEPEST:
+            yield from _leaves(child, here, depth + 1)
+        else:
+            yield here, _text(child)
+
+
+def _label(text: str) -> str:
+    """A path is as long as all names in it, and each of its leaves has it."""
+    return text if len(text) <= _LONGEST_LABEL else f"…{text[1 - _LONGEST_LABEL :]}"
 
 
 def _title(name: str) -> str:
@@ -109,7 +124,10 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, datetime):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "(it nests too deeply to be shown)"
 
 
 def _date(at: float | None) -> str:

@@ -299,4 +299,6 @@ class Registry:
                 self._managed.release(set_id)
 
     def _members(self, set_id: str) -> list[JobRow]:
-        return [self._rows[key] for key in self._sets[set_id] if key in self._rows]
+        rows = (self._rows.get(key) for key in self._sets[set_id])
+        # A job may be of another set by now: whoever changes its tags gives it away.
+        return [row for row in rows if row is not None and row.set_id == set_id]

@@ -78,9 +78,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_document(document: Document, now: float) -> Reading | None:
-    """What `document` says; None if it has no id or no status, so that no row can be made of it."""
+    """What `document` says; None if it has no id or no status, so that no row can be made of it.
+
+    No id has a slash: none of them could be asked for, and it may be the key of another row.
+    """
     job_id, api_status = _text(document, "job_id"), _text(document, "status").upper()
-    if not job_id or not api_status:
+    if not job_id or "/" in job_id or not api_status:
         return None
     status = STATUSES.get(api_status, Status.UNKNOWN)
     summary = _mapping(_mapping(document, "summary_data"), "summary")
