@@ -81,6 +81,17 @@ def test_too_many_shots(simulator: Device) -> None:
     assert "(100000)" in message
 
 
+def test_too_many_shots_of_one_experiment(simulator: Device) -> None:
+    # Aer takes an experiment's own shots instead of the qobj's.
+    document = qobj()
+    document["experiments"][0]["config"]["shots"] = 100_001
+    assert refusal(document, simulator)[1] == 1103
+    document["experiments"][0]["config"]["shots"] = 0
+    assert refusal(document, simulator)[1] == 6001
+    document["experiments"][0]["config"]["shots"] = 100_000
+    assert check(document, simulator).shots == 100
+
+
 def test_too_many_experiments(simulator: Device) -> None:
     message, code = refusal(qobj(experiments=qobj()["experiments"] * 301), simulator)
     assert code == 1102

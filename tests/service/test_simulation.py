@@ -464,6 +464,14 @@ def test_noisy_circuits_that_would_take_for_ever_are_refused_with_an_estimate(ru
     assert "a job may run for 24 hours" in outcome.message
 
 
+def test_the_shots_of_a_circuit_alone_count_as_it_is_simulated(run: Run) -> None:
+    qobj = assemble(wide(27), shots=1).to_dict()
+    qobj["experiments"][0]["config"]["shots"] = 8192
+    outcome, _ = run(qobj, "ibmq_montreal")
+    assert (outcome.kind, outcome.code) == ("failed", 8031)
+    assert "8192 shots would take about 7 days" in outcome.message
+
+
 def test_only_what_a_circuit_uses_and_how_it_is_simulated_counts(run: Run) -> None:
     narrow = QuantumCircuit(27, 2)
     narrow.sx([3, 25])

@@ -40,18 +40,23 @@ def check_cost(experiments: list[Json], config: Json, threads: int, limit: float
     """
     if config.get("method") not in _DOUBLING:
         return
-    shots = int(config.get("shots") or 1024)
-    costs = [_seconds(experiment, shots, threads) for experiment in experiments]
+    shots = [_shots(experiment, config) for experiment in experiments]
+    costs = [_seconds(*each, threads) for each in zip(experiments, shots, strict=True)]
     allowed = NOISY_SECONDS if limit is None else limit
     if sum(costs) <= allowed:
         return
     widest = max(map(_width, experiments))
     raise BadInstruction(
-        f"With the device's noise, circuits of up to {widest} qubits and {shots} shots would take "
-        f"about {_words(sum(costs))}; a job may run for {_words(allowed)}. Use fewer qubits or "
+        f"With the device's noise, circuits of up to {widest} qubits and {max(shots)} shots would "
+        f"take about {_words(sum(costs))}; a job may run for {_words(allowed)}. Use fewer qubits or "
         "shots, the method matrix_product_state, or a backend without noise",
         _TOO_LONG,
     )
+
+
+def _shots(experiment: Json, config: Json) -> int:
+    """Its own, if it has some: Aer takes those."""
+    return int((experiment.get("config") or {}).get("shots") or config.get("shots") or 1024)
 
 
 def _seconds(experiment: Json, shots: int, threads: int) -> float:

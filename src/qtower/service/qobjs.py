@@ -70,6 +70,7 @@ class _Calibrations(msgspec.Struct):
 
 class _Size(msgspec.Struct):
     n_qubits: int | None = None
+    shots: int | None = None  # Aer takes them instead of the qobj's
     calibrations: _Calibrations | None = None
 
 
@@ -127,6 +128,9 @@ def check_qobj(raw: bytes, device: Device) -> QobjSummary:
         _check_kind(summary, device)
         _check_calibrations(qobj)
         _check_limits(summary, device)
+        for experiment in qobj.experiments:
+            if experiment.config is not None and experiment.config.shots is not None:
+                _check_shots(experiment.config.shots, device)
     except InvalidQobj as error:
         error.summary = summary
         raise
@@ -220,7 +224,6 @@ def _check_calibrations(qobj: _Qobj) -> None:
 
 def _check_limits(summary: QobjSummary, device: Device) -> None:
     max_experiments: int = device.configuration["max_experiments"]
-    max_shots: int = device.configuration["max_shots"]
     max_qubits: int = device.configuration["n_qubits"]
     if summary.experiments < 1:
         raise InvalidQobj("Too few experiments given (0 < 1)", _TOO_FEW_EXPERIMENTS)
@@ -230,17 +233,22 @@ def _check_limits(summary: QobjSummary, device: Device) -> None:
             f"number of experiments supported by the backend ({max_experiments})",
             _TOO_MANY_EXPERIMENTS,
         )
-    if summary.shots < 1:
-        raise InvalidQobj(f"Too few shots given ({summary.shots} < 1)", _TOO_FEW_SHOTS)
-    if summary.shots > max_shots:
-        raise InvalidQobj(
-            f"The number of shots in the Qobj ({summary.shots}) is higher than the number of "
-            f"shots supported by the backend ({max_shots})",
-            _TOO_MANY_SHOTS,
-        )
+    _check_shots(summary.shots, device)
     if summary.qubits > max_qubits:
         raise InvalidQobj(
             f"The number of qubits used in the Qobj ({summary.qubits}) is higher than the number "
             f"of qubits supported by the backend ({max_qubits})",
             _TOO_MANY_QUBITS,
+        )
+
+
+def _check_shots(shots: int, device: Device) -> None:
+    max_shots: int = device.configuration["max_shots"]
+    if shots < 1:
+        raise InvalidQobj(f"Too few shots given ({shots} < 1)", _TOO_FEW_SHOTS)
+    if shots > max_shots:
+        raise InvalidQobj(
+            f"The number of shots in the Qobj ({shots}) is higher than the number of "
+            f"shots supported by the backend ({max_shots})",
+            _TOO_MANY_SHOTS,
         )
