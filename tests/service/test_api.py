@@ -294,6 +294,12 @@ def test_odd_bodies_are_refused(api: Api, content: bytes) -> None:
     refused(api.http.post(PLACE + "/Jobs", content=content), 400)
 
 
+def test_of_who_is_not_known_yet_little_is_read(api: Api) -> None:
+    for size, status in ((16_000, 401), (16_001, 413)):
+        content = json.dumps({"apiToken": "x"}).ljust(size).encode()
+        refused(api.http.post("/users/loginWithToken", content=content), status)
+
+
 def test_too_large_bodies_are_refused(api: Api) -> None:
     refused(api.http.post(PLACE + "/Jobs", content=b" " * 1_000_001), 413)
     refused(api.post("/Jobs", json={"backend": {"name": "no_such_backend"}}), 404)

@@ -48,8 +48,8 @@ def check_cost(experiments: list[Json], config: Json, threads: int, limit: float
     widest = max(map(_width, experiments))
     raise BadInstruction(
         f"With the device's noise, circuits of up to {widest} qubits and {max(shots)} shots would "
-        f"take about {_words(sum(costs))}; a job may run for {_words(allowed)}. Use fewer qubits or "
-        "shots, the method matrix_product_state, or a backend without noise",
+        f"take about {_words(sum(costs))}; a job may run for {_words(allowed)}. Use fewer qubits "
+        "or shots, the method matrix_product_state, or a backend without noise",
         _TOO_LONG,
     )
 

@@ -13,6 +13,9 @@ from qtower import __version__
 from qtower.service import refusals
 from qtower.service.routes.exchange import answer, base_address, core_of, read_json
 
+# Bytes. It is read before it is known who sends it, on thousands of connections at once.
+_LONGEST_LOGIN = 16_000
+
 logger = logging.getLogger(__name__)
 
 
@@ -23,7 +26,7 @@ async def version(_request: Request) -> Response:
 
 async def log_in(request: Request) -> Response:
     """Gives an access token for an API token."""
-    content = await read_json(request)
+    content = await read_json(request, _LONGEST_LOGIN)
     api_token = content.get("apiToken")
     if not isinstance(api_token, str):
         raise refusals.bad_request('"apiToken" is missing or not a text')

@@ -126,13 +126,13 @@ async def body_chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
         raise refusals.too_large(limit)
 
 
-async def read_json(request: Request) -> dict[str, Any]:
+async def read_json(request: Request, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """Returns the body as a JSON object.
 
     Raises:
-        RefusalError: It is none, or larger than 1 MB.
+        RefusalError: It is none, or larger than `limit` bytes.
     """
-    body = b"".join([chunk async for chunk in body_chunks(request, JSON_LIMIT)])
+    body = b"".join([chunk async for chunk in body_chunks(request, limit)])
     try:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
