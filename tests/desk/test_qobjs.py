@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from qiskit import QuantumCircuit, assemble
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
+from qiskit.providers.ibmq.utils.qobj_utils import dict_to_qobj
 from qiskit.qobj import QasmQobj
 
 from qtower.desk.circuit_files import load
 from qtower.desk.qobj_drawings import draw
 from qtower.desk.qobjs import QobjBook
-from qtower.errors import JobStateError, NotFoundError
+from qtower.errors import JobStateError, NetworkError, NotFoundError
 from qtower.model import GetDrawing, GetJson, JsonNode
 from tests.desk.conftest import CIRCUITS
 from tests.desk.submitting import run, two_registers
@@ -150,11 +151,27 @@ def test_an_instruction_cannot_call_a_method_of_the_circuit(name: str, tmp_path:
         {"instructions": [{"name": "h", "qubits": [0]}], "header": {"qreg_sizes": [["a b", 1]]}},
         {"instructions": []},
         {},
+        {"instructions": [{"name": "h", "qubits": [[0]]}, {"name": "x", "qubits": 5}]},
+        {"instructions": [{"name": "fc", "t0": "now"}, {"name": "fc", "t0": 5}, {"t0": [1]}]},
+        {"instructions": [{"name": "parametric_pulse", "t0": 5, "parameters": ["amp"]}]},
     ],
 )
 def test_odd_experiments_are_shown_somehow(experiment: dict[str, Any]) -> None:
     assert isinstance(draw(experiment, "QASM", 80), str)
     assert isinstance(draw(experiment, "PULSE", 80), str)
+
+
+@pytest.mark.parametrize("experiments", [[5], [{"instructions": 5}], None])
+def test_a_qobj_that_is_none_is_said_to_be(experiments: Any, book: QobjBook) -> None:
+    document = {"type": "QASM", "schema_version": "1.3.0", "header": {}, "config": {}}
+
+    def read() -> Any:
+        return dict_to_qobj({**document, "qobj_id": "odd", "experiments": experiments})
+
+    job = SimpleNamespace(job_id=lambda: "odd", _qobj=None)
+    managed: Any = SimpleNamespace(job=job, qobj=read, submit_error=None)
+    with pytest.raises(NetworkError, match="not of this API"):
+        book.head("key", managed)
 
 
 def test_jobs_without_a_qobj_say_so(book: QobjBook) -> None:

@@ -31,7 +31,7 @@ LONGEST_WISH = 300.0
 _READ_BEFORE = 2801  # the API's code for a result that is given out once, and was
 _STRANGE = "gave an answer that is not of this API"
 # What the provider stumbles over; a document that nests too deeply ends its decoder's recursion.
-_MISREADINGS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_MISREADINGS = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class AccessExpiredError(AccountError):

@@ -15,6 +15,9 @@ _MOST_CELLS = 25_000
 _FEWEST_INSTRUCTIONS, _MOST_INSTRUCTIONS = 100, 5_000
 _MOST_LINES = 2_000
 
+# What instructions of any types raise on their way into a drawing.
+_SENSELESS = (UndrawableError, QiskitError, LookupError, ValueError, TypeError, AttributeError)
+
 
 def draw(experiment: dict[str, Any], kind: str, width: int) -> str:
     """Returns an experiment as text at most about `width` columns wide, safe for a terminal.
@@ -22,23 +25,22 @@ def draw(experiment: dict[str, Any], kind: str, width: int) -> str:
     A circuit is drawn by Qiskit; a pulse schedule is a table by time. What is too large is cut,
     and a last line says so.
     """
-    return inert_lines(_table(experiment) if kind == "PULSE" else _circuit(experiment, width))
+    try:
+        return inert_lines(_table(experiment) if kind == "PULSE" else _circuit(experiment, width))
+    except _SENSELESS as error:
+        what = "a schedule" if kind == "PULSE" else "a circuit"
+        known = isinstance(error, UndrawableError)
+        reason = str(error) if known else f"It makes no sense as {what}."
+        instructions = _list(experiment.get("instructions") or [])
+        return inert_lines(f"{reason} Its instructions, one a line:\n\n{instructions}")
 
 
 def _circuit(experiment: dict[str, Any], width: int) -> str:
     instructions = experiment.get("instructions") or []
     wires = len({place for item in instructions for place in item.get("qubits") or []}) + 1
     limit = min(_MOST_INSTRUCTIONS, max(_FEWEST_INSTRUCTIONS, _MOST_CELLS // wires))
-    try:
-        circuit = circuit_of(experiment, limit)
-        drawing = str(
-            circuit.draw("text", fold=max(width, 40), idle_wires=circuit.num_qubits <= 16)
-        )
-    except (UndrawableError, QiskitError, IndexError, ValueError, TypeError) as error:
-        reason = (
-            str(error) if isinstance(error, UndrawableError) else "It makes no sense as a circuit."
-        )
-        return f"{reason} Its instructions, one a line:\n\n" + _list(instructions)
+    circuit = circuit_of(experiment, limit)
+    drawing = str(circuit.draw("text", fold=max(width, 40), idle_wires=circuit.num_qubits <= 16))
     if len(instructions) > limit:
         drawing += _cut_after(limit, len(instructions))
     return drawing

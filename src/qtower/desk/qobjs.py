@@ -13,7 +13,7 @@ from qiskit.providers.ibmq.exceptions import IBMQError
 from qiskit.providers.ibmq.managed.managedjob import ManagedJob
 from qiskit.providers.jobstatus import JobStatus
 
-from qtower.desk.faults import explain
+from qtower.desk.faults import endpoint_errors, explain
 from qtower.errors import GoneError, JobStateError, NetworkError, NotFoundError
 from qtower.model import (
     Drawing,
@@ -112,7 +112,8 @@ class QobjBook:
             if job_id in self._recent:
                 self._recent.move_to_end(job_id)
                 return self._recent[job_id]
-        raw = plain_json.encode(_read(managed_job).to_dict())
+        with endpoint_errors():
+            raw = plain_json.encode(_read(managed_job).to_dict())
         managed_job.job._qobj = None  # held here, among the last few; the job would for good
         document = _Document(_without_secrets(plain_json.decode(raw)), len(raw))
         with self._lock:
