@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qtower.service.regexp_syntax import Characters
 from qtower.service.regexps import RegexpError, compile_regexp, sql_function
 
 
@@ -76,6 +77,22 @@ def test_what_is_empty_is_not_repeated_for_ever(part: str) -> None:
 def test_patterns_that_would_stall_a_backtracking_matcher_do_not() -> None:
     for pattern in ("(a+)+$", "^(a|a)*$", "^(.*a){12}$", "(a?){30}a{30}$", "(.*)*x"):
         assert compile_regexp(pattern).search("a" * 900 + "!") is False
+
+
+def test_a_class_is_looked_through_once_for_each_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Of a class of hundreds of ranges, repeated hundreds of times, one text would take 8 s.
+    asked: list[str] = []
+    has = Characters.has
+
+    def counted(characters: Characters, character: str) -> bool:
+        asked.append(character)
+        return has(characters, character)
+
+    monkeypatch.setattr(Characters, "has", counted)
+    assert compile_regexp("(?:[^abc]?){200}x").search("zyw" * 100) is False
+    assert 0 < len(asked) <= 2 * 301  # two classes, and the end
 
 
 @settings(deadline=None)

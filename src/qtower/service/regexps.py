@@ -86,12 +86,17 @@ class Regexp:
         reached = self._closure(states, before, character)
         following = None
         if self._final not in reached:
-            following = frozenset(
-                target
-                for state in reached
-                for target in self._states[state].following
-                if (eaten := self._states[state].characters) is not None and eaten.has(character)
-            )
+            targets: set[int] = set()
+            has: dict[int, bool] = {}  # by class: what is repeated has one in many states
+            for number in reached:
+                state = self._states[number]
+                if (eaten := state.characters) is None:
+                    continue
+                if (found := has.get(id(eaten))) is None:
+                    found = has[id(eaten)] = eaten.has(character)
+                if found:
+                    targets.update(state.following)
+            following = frozenset(targets)
         self._table[key] = following
         return following
 
