@@ -320,6 +320,29 @@ def test_gates_of_a_qpy_file_that_call_each_other_twice_are_not_written_out(
     assert words in problem and bool(words) == bool(problem)
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("qubit[100000*100000] a;", 'the size of the register "a" is no number'),
+        ("bit[(9)] a;", 'the size of the register "a" is no number'),
+        ("qubit[0x7fff_ffff] a;", "more than any machine"),
+        ("qubit[0xff] a;", ""),
+        ("ctrl @ " * 12 + "h q[0];", "12 times ctrl is more than can be read"),
+        ("ctrl(1000000000) @ x q[0], q[1];", "more than can be read"),
+        ("ctrl(2*2) @ x q;", "of no number of qubits"),
+        ("ctrl(5) @ ctrl(5) @ ctrl(5) @ h q[0];", "3 times ctrl is more than can be read"),
+        ("negctrl(2) @ ctrl @ x q[0], q[1], q[2], q[3];", ""),
+    ],
+)
+def test_what_takes_all_memory_to_be_read_in_openqasm_3_is_not(
+    statement: str, words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.qasm"
+    file.write_text(f'OPENQASM 3.0; include "stdgates.inc"; qubit[4] q; {statement}')
+    problem = problem_of(file)
+    assert words in problem and bool(words) == bool(problem)
+
+
 def test_comments_that_do_not_end_are_looked_through_once(tmp_path: Path) -> None:
     file = tmp_path / "comments.qasm"
     file.write_text("OPENQASM 2.0;" + "/* " * 500_000)  # else: minutes

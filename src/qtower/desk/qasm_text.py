@@ -16,6 +16,9 @@ from .qasm_size import check_size
 
 MAX_REGISTER = 100_000  # bits
 MAX_NESTING = 500  # operators and parentheses in one statement
+# Controlling qubits of a statement, by how many `ctrl` it has them from: a gate that is controlled
+# again is written out, and each time is ten times as long as the one before. These take a second.
+_MAX_CONTROLLING = {1: 20, 2: 16, 3: 4, 4: 4}
 _MAX_INCLUDES = 20
 _BUILT_IN = ("qelib1.inc", "stdgates.inc")
 
@@ -25,9 +28,10 @@ _PIECES = re.compile(r"""//[^\n]*|/\*.*?\*/|/\*.*|"[^"\n]*"|'[^'\n]*'""", re.DOT
 _INCLUDE = re.compile(r"""\binclude\s*("[^"\n]*"|'[^'\n]*')\s*;""")
 _VERSION = re.compile(r"\s*OPENQASM\s+(\d+)")
 _REGISTERS = re.compile(
-    r"\b(?:qreg|creg)\s+(\w+)\s*\[\s*([\d_]+)\s*\]"
-    r"|\b(?:qubit|bit)\s*\[\s*([\d_]+)\s*\]\s*(\w+)"
+    r"\b(?:qreg|creg)\s+(\w+)\s*\[([^\]]*)\]|\b(?:qubit|bit)\s*\[([^\]]*)\](?:\s*(\w+))?"
 )
+_CONTROLS = re.compile(r"\b(?:neg)?ctrl\b(?:\s*\(([^)]*)\))?")
+_SIZE = re.compile(r"[0-9][0-9_]*|0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+")
 
 
 def version(text: str) -> int | None:
@@ -112,21 +116,44 @@ def _check_statements(text: str) -> dict[str, int]:
     """Returns the sizes of the registers by name, in bits."""
     registers: dict[str, int] = {}
     for match in _REGISTERS.finditer(text):
-        name, size = match[1] or match[4], (match[2] or match[3]).replace("_", "") or "0"
-        if len(size) > 9 or int(size) > MAX_REGISTER:  # int() of a very long number raises
+        name, written = match[1] or match[4] or "", (match[2] or match[3] or "").strip()
+        if not _SIZE.fullmatch(written):
             raise SubmissionError(
-                f'{_line(text, match.start())}: the register "{name}" has {size[:20]} bits, '
+                f'{_line(text, match.start())}: the size of the register "{name}" is no number.'
+            )
+        # A number with a leading 0 is decimal there; int() of a very long one raises.
+        digits = written.replace("_", "")
+        size = (
+            int(digits, 10 if digits.isdecimal() else 0) if len(digits) < 12 else MAX_REGISTER + 1
+        )
+        if size > MAX_REGISTER:
+            raise SubmissionError(
+                f'{_line(text, match.start())}: the register "{name}" has {digits[:20]} bits, '
                 f"more than any machine ({MAX_REGISTER:,})."
             )
-        registers[name] = int(size)
+        registers[name] = size
     position = 0
     for statement in text.split(";"):
         if sum(map(statement.count, "(-+^!~[{")) > MAX_NESTING:
             raise SubmissionError(
                 f"{_line(text, position)}: a statement has more than {MAX_NESTING} operators."
             )
+        _check_controls(statement, _line(text, position) if "ctrl" in statement else "")
         position += len(statement) + 1
     return registers
+
+
+def _check_controls(statement: str, where: str) -> None:
+    controls = [written.strip() or "1" for written in _CONTROLS.findall(statement)]
+    if not controls:
+        return
+    plain = all(written.isdecimal() and len(written) < 9 for written in controls)
+    most = _MAX_CONTROLLING.get(len(controls), 0)
+    if not plain or sum(map(int, controls)) > most:
+        raise SubmissionError(
+            f"{where}: {len(controls)} times ctrl is more than can be read, or of no number of "
+            "qubits: write it once, as ctrl(n), n up to 20."
+        )
 
 
 def _line(text: str, position: int) -> str:
