@@ -99,9 +99,13 @@ def cluster_of(directory: Path, *workers: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def desk_at(address: str, directory: Path, limits: Limits | None = None) -> Iterator[Desk]:
+def desk_at(
+    address: str, directory: Path, workers: int = 2, limits: Limits | None = None
+) -> Iterator[Desk]:
+    """An engine that knows its workers: until then it takes no jobs, and its queue gives none."""
     engine = ClusterEngine(address, limits)
     try:
+        until(lambda: engine.workers == workers, "the workers are known")
         yield Desk(engine, Payloads(directory / "payloads"))
     finally:
         engine.close()
@@ -117,7 +121,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def desk(shared: Cluster, tmp_path: Path) -> Iterator[Desk]:
     with desk_at(shared.address, tmp_path) as opened:
-        until(lambda: opened.engine.workers == 2, "both workers are known")
         yield opened
 
 
@@ -179,7 +182,7 @@ def test_cancelling_at_the_start_and_too_late(desk: Desk) -> None:
 
 
 def test_limits_hold_on_the_cluster(shared: Cluster, tmp_path: Path) -> None:
-    with desk_at(shared.address, tmp_path, Limits(seconds=0.5)) as limited:
+    with desk_at(shared.address, tmp_path, limits=Limits(seconds=0.5)) as limited:
         outcome = limited.start(endless(), shots=100_000).outcome()
     assert (outcome.kind, outcome.code) == ("failed", 5201)
     assert "0.5 seconds" in outcome.message
@@ -236,7 +239,6 @@ def test_a_worker_that_is_killed_takes_its_children_along_and_its_job_is_lost(
     tmp_path: Path,
 ) -> None:
     with cluster_of(tmp_path, "one", "two") as cluster, desk_at(cluster.address, tmp_path) as desk:
-        until(lambda: desk.engine.workers == 2, "both workers are known")
         jobs = [desk.start_endless(), desk.start_endless()]
         children = cluster.children("one")
         cluster.kill("one")
@@ -263,8 +265,7 @@ def test_a_worker_that_is_killed_takes_its_children_along_and_its_job_is_lost(
 
 
 def test_without_a_scheduler_jobs_wait_and_it_comes_back(tmp_path: Path) -> None:
-    with cluster_of(tmp_path, "one") as cluster, desk_at(cluster.address, tmp_path) as desk:
-        until(lambda: desk.engine.workers == 1, "the worker is known")
+    with cluster_of(tmp_path, "one") as cluster, desk_at(cluster.address, tmp_path, 1) as desk:
         running = desk.start_endless()
         cluster.kill("scheduler")
         outcome = running.outcome()

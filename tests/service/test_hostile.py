@@ -54,10 +54,11 @@ def simulator() -> Device:
     [
         ("POST", "/users/loginWithToken", b'{"apiToken": "\xff"}'),
         ("POST", "/Jobs", b'{"backend": {"name": "ibmq_qasm_simulator"}, "name": "\xff"}'),
-        ("POST", "/users/loginWithToken", b"[" * 100_000 + b"]" * 100_000),
+        ("POST", "/Jobs", b"[" * 100_000 + b"]" * 100_000),
+        ("POST", "/users/loginWithToken", b"[" * 7_000 + b"]" * 7_000),
         ("POST", "/users/loginWithToken", b'{"apiToken": ' + b"9" * 10_000 + b"}"),
     ],
-    ids=["token", "name", "depth", "digits"],
+    ids=["token", "name", "depth", "depth of a login", "digits"],
 )
 def test_bodies_that_break_decoders(api: Api, method: str, path: str, content: bytes) -> None:
     place = api.place if path == "/Jobs" else ""
